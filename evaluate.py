@@ -1,6 +1,7 @@
 """Compare a policy with every other router on the same held-out worlds: `python evaluate.py [policy=RUN]`.
 
-`python evaluate.py experiment=bs_marl` measures what offloading gains, as the paper does.
+`experiment=bs_marl` measures what offloading gains, `experiment=spaceverse` what a small and a large vision-language
+model gain together, each as its paper does.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from agents.routers.learned import LearnedRouter
 from configs.command import command
 from configs.convert import to_plain
 from configs.schema import SHIPPED_POLICY, EvaluateConfig, EvaluationConfig, Show
+from envs.config import ConfigError
 from envs.scenario import Scenario
+from models.datasets import DatasetError
+from models.experiments.plots import write_plots
+from models.experiments.report import on_screen, write_all, write_table
+from models.experiments.spaceverse import measure_spaceverse
+from models.interface import ModelUnavailable
 from offload.experiments.bs_marl import FOLDER, run_bs_marl
 
 BASELINES_FOLDER = Path("runs/baselines")
@@ -121,9 +128,29 @@ def show_bs_marl(config: EvaluateConfig) -> None:
     )
 
 
+def show_spaceverse(config: EvaluateConfig) -> None:
+    """The experiments of SpaceVerse; no router and no policy is asked."""
+    console = Console()
+    folder = Path("runs/spaceverse")
+    measured = []
+    try:
+        with console.status("loading the models") as status:
+            for result in measure_spaceverse(config.spaceverse, status.update):
+                write_table(result, folder)
+                measured.append(result)
+                if result.on_screen:
+                    console.print(on_screen(result), markup=False)
+    except (ModelUnavailable, DatasetError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+    write_all(measured, folder, to_plain(config.spaceverse))
+    write_plots(measured, folder)
+    console.print(f"written to {folder}")
+
+
 SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {
     Show.routers: show_routers,
     Show.bs_marl: show_bs_marl,
+    Show.spaceverse: show_spaceverse,
 }
 """What each value of `show` measures; `experiment=` sets it."""
 

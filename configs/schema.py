@@ -15,6 +15,7 @@ from envs.constellation import Constellation
 from envs.day import DayConfig
 from envs.links import LINK_MODELS, EbN0Link, FixedLink, ShannonLink
 from envs.scenario import Scenario
+from models.experiments.config import SpaceVerseConfig
 from offload.config import OffloadConfig
 from offload.experiments.config import BsMarlConfig
 
@@ -66,10 +67,11 @@ SHIPPED_POLICY = "shipped"
 
 
 class Show(str, Enum):
-    """What `evaluate.py` measures: the table of routers, or the experiments of BS-MARL."""
+    """What `evaluate.py` measures: the table of routers, or the experiments of BS-MARL or of SpaceVerse."""
 
     routers = "routers"
     bs_marl = "bs_marl"
+    spaceverse = "spaceverse"
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ class EvaluateConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     offload: OffloadConfig = field(default_factory=OffloadConfig)
     bs_marl: BsMarlConfig = field(default_factory=BsMarlConfig)
+    spaceverse: SpaceVerseConfig = field(default_factory=SpaceVerseConfig)
 
     @property
     def scenario(self) -> Scenario:
