@@ -126,7 +126,9 @@ def gate_hash(gate: CalibratedGate) -> str:
     for name, value in sorted(gate.gate.state_dict().items()):
         digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     for fitted in gate.maps:
-        digest.update(fitted.raw.astype(np.float64).tobytes() + fitted.calibrated.astype(np.float64).tobytes())
+        digest.update(
+            fitted.raw.astype(np.float64).tobytes() + fitted.calibrated.astype(np.float64).tobytes()
+        )
     return digest.hexdigest()
 
 
@@ -237,7 +239,9 @@ def measure_profile(
         onboard_s=np.tile(onboard_s, (len(known), 1)),
         large_s=np.tile(large_s, (len(known), 1)),
         codings={
-            name: measure_coding(ladder, large, known.samples, encodings, lambda line, n=name: say(f"{n}, {line}"))
+            name: measure_coding(
+                ladder, large, known.samples, encodings, lambda line, n=name: say(f"{n}, {line}")
+            )
             for name, ladder in LADDERS.items()
         },
         provenance=provenance(options, small, large, frames) | {"fitted_gate": gate_hash(gate)},

@@ -100,9 +100,11 @@ def load_profile(path: Path) -> Profile:
     try:
         content = json.loads(_description(path).read_text())
         if content["format"] != FORMAT:
-            raise ValueError(f"format {content['format']!r} is not {FORMAT!r}")
+            raise TypeError(f"its format is {content['format']!r}, not {FORMAT!r}")
         if content["sha256"] != _file_hash(path):
-            raise ProfileError(f"{path} was altered after it was measured (its SHA-256 differs); {remedy} again")
+            raise ProfileError(
+                f"{path} was altered after it was measured (its SHA-256 differs); {remedy} again"
+            )
         tensors = load_file(str(path))
         return Profile(
             **{name: tensors[name] for name in _PLAIN_TENSORS},

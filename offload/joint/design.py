@@ -111,7 +111,9 @@ class JointDesign:
 
     def levels_of(self, offloaded: Tensor) -> Tensor:
         """[E, n, L] long, the level of every frame; -1: it stays on board (or there is no such frame)."""
-        plan, refined = (self._at(x, offloaded).long()[..., None] for x in (self.table.plan, self.table.refined))
+        plan, refined = (
+            self._at(x, offloaded).long()[..., None] for x in (self.table.plan, self.table.refined)
+        )
         group = self._group[self.frames.rows]  # [E, n, L]
         level = self._level[plan, group]
         if len(self._plans.step_class):
@@ -125,9 +127,7 @@ class JointDesign:
     def expected_accuracy(self, offloaded: Tensor) -> Tensor:
         """[E, n] accuracy that is expected of the whole task."""
         group, level = self._group[self.frames.rows], self.levels_of(offloaded)
-        received = torch.from_numpy(
-            self._estimates.received(level.clamp(min=0).numpy(), group.numpy())
-        )
+        received = torch.from_numpy(self._estimates.received(level.clamp(min=0).numpy(), group.numpy()))
         onboard = torch.from_numpy(self._estimates.onboard)[group]
         return self._mean(torch.where(level >= 0, received, onboard))
 

@@ -8,6 +8,7 @@ all frames of a class, so that a plan is a level for each class, and a plan and 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Plans:
         hull = efficient_levels(estimates.mean_bits_per_pixel, estimates.error)
         steps = []
         for group, difficulty in enumerate(estimates.difficulty):
-            for before, after in zip(hull, hull[1:], strict=False):
+            for before, after in pairwise(hull):
                 gain = float(difficulty * (estimates.error[before] - estimates.error[after]))
                 bits = float(estimates.mean_bits_per_pixel[after] - estimates.mean_bits_per_pixel[before])
                 steps.append((-gain / bits, group, after, gain))
@@ -53,7 +54,9 @@ def efficient_levels(bits: np.ndarray, error: np.ndarray) -> list[int]:
     for level in np.lexsort((error, bits)):
         if hull and error[level] >= error[hull[-1]] - 1e-12:
             continue
-        while len(hull) > 1 and _slope(bits, error, hull[-1], level) <= _slope(bits, error, hull[-2], hull[-1]):
+        while len(hull) > 1 and _slope(bits, error, hull[-1], level) <= _slope(
+            bits, error, hull[-2], hull[-1]
+        ):
             hull.pop()
         hull.append(int(level))
     return hull

@@ -66,7 +66,14 @@ class JointProblem(OffloadProblem):
         timed = replace(config, compute=seconds.compute(config.compute, config.frames))
         packets = PacketDesign(design, FixedUpdate(update_mbit))
         return cls(
-            ephemeris, worlds, design.frames.tasks, packets, timed, environment, seconds.look_s, exit_s_per_mbit
+            ephemeris,
+            worlds,
+            design.frames.tasks,
+            packets,
+            timed,
+            environment,
+            seconds.look_s,
+            exit_s_per_mbit,
         )
 
     @property

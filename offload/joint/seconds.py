@@ -28,7 +28,11 @@ class FrameSeconds:
             compute,
             small_gop=self.keep_s * 1e3 * compute.utilisation * compute.sensing_tops,
             large_gop=self.large_s * 1e3 * compute.utilisation * compute.computing_tops,
-            feature_cycles_per_bit=self.send_s * 1e3 * compute.utilisation * compute.sensing_ghz / frames.frame_mbit,
+            feature_cycles_per_bit=self.send_s
+            * 1e3
+            * compute.utilisation
+            * compute.sensing_ghz
+            / frames.frame_mbit,
         )
 
 

@@ -5,10 +5,8 @@ import numpy as np
 from models.profile_file import Coding, Profile
 
 
-def made_profile(
-    n_frames: int = 400, *, levels: int = 4, seed: int = 0, informative: bool = True
-) -> Profile:
-    """Bytes rise with the level, errors fall; the gate's confidence tells hard frames from easy ones if `informative`."""
+def made_profile(n_frames: int = 400, *, levels: int = 4, seed: int = 0, informative: bool = True) -> Profile:
+    """Bytes rise with the level, errors fall; if `informative`, confidence tells hard frames from easy ones."""
     random = np.random.default_rng(seed)
     hard = random.random(n_frames)
     confidence = 1 - hard if informative else random.random(n_frames)

@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from tests.offload.joint.profiles import made_profile
 
 from offload.accuracy import RequirementError
 from offload.joint.design import JointDesign
 from offload.joint.estimates import Estimates
 from offload.joint.frames import FrameTasks, draw_frames
 from offload.joint.plans import Plans, efficient_levels
+from tests.offload.joint.profiles import made_profile
 
 PIXELS = 65536
 
@@ -47,7 +47,9 @@ def test_sizes_are_the_coded_bytes_of_the_frames_sent(classes: int) -> None:
 
 @pytest.mark.parametrize("classes", [1, 4])
 @pytest.mark.parametrize("accuracy", [0.8, 0.88, 0.93])
-def test_the_accuracy_is_reached_wherever_a_size_is_given_and_nowhere_else(classes: int, accuracy: float) -> None:
+def test_the_accuracy_is_reached_wherever_a_size_is_given_and_nowhere_else(
+    classes: int, accuracy: float
+) -> None:
     design = made_design(accuracy, classes=classes)
     finest = torch.from_numpy(design._plans.level[-1])
     for offloaded in all_counts(design):
@@ -65,7 +67,9 @@ def test_sizes_against_the_cheapest_of_all_choices_of_levels() -> None:
     """Never cheaper than any choice of a level for each frame that is good enough; at most one step dearer."""
     known = made_profile(seed=1, levels=3)
     same_size = known.codings["plain"].coded_bytes
-    same_size[:] = same_size.mean(0).astype(np.int64)  # then a class's mean is each frame's size, and greedy is exact
+    same_size[:] = same_size.mean(0).astype(
+        np.int64
+    )  # then a class's mean is each frame's size, and greedy is exact
     estimates = Estimates.fit(known, "plain", 2)
     frames = draw_frames(known, torch.tensor([[6]]), 0.85, seed=3).ranked(known)
     design = JointDesign(known, "plain", estimates, frames, PIXELS)

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.offload.joint.profiles import made_profile
 
 from agents.routers import ROUTERS
 from envs.config import EnvironmentConfig
@@ -18,6 +17,7 @@ from offload.joint.frames import draw_frames
 from offload.joint.problem import JointProblem
 from offload.joint.seconds import FrameSeconds, devices, operations
 from offload.search import search
+from tests.offload.joint.profiles import made_profile
 
 ROUTER = ROUTERS["dijkstra"]()
 
@@ -121,7 +121,10 @@ def test_looking_at_every_frame_and_leaving_the_constellation_are_charged(tight:
 
 def test_seconds_survive_being_written_as_operations() -> None:
     config = OffloadConfig()
-    for seconds in (devices(made_profile(), Workload()), operations(config.compute, config.frames, gated=False)):
+    for seconds in (
+        devices(made_profile(), Workload()),
+        operations(config.compute, config.frames, gated=False),
+    ):
         compute = seconds.compute(config.compute, config.frames)
         assert compute.small_frame_s == pytest.approx(seconds.keep_s)
         assert compute.large_frame_s == pytest.approx(seconds.large_s)
