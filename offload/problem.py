@@ -94,6 +94,10 @@ class OffloadProblem:
         """[E, n] fewest frames that a task must offload; here requirements do not depend on how many it does."""
         return torch.zeros_like(self.tasks.frames)
 
+    def accuracies(self, offloaded: Tensor) -> dict[str, Tensor]:
+        """[E, n] what else is known of the answers when `offloaded` [E, n] frames are; here nothing."""
+        return {}
+
     def best_frames(self, latest: Evaluation, s_per_mbit: Tensor, propagation_s: Tensor) -> Tensor:
         """[E, n] frames of least service delay at given `s_per_mbit` and `propagation_s` of the data packets.
 

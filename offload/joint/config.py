@@ -86,7 +86,8 @@ class JointConfig:
         require(1 <= self.classes <= most, "joint.classes", self.classes, f"1 to {most}, estimated / 20")
         for name in (self.router, *self.other_routers):
             require(name in ROUTERS, "joint.router or joint.other_routers", name, f"of {', '.join(ROUTERS)}")
-        self.profile(self.seeds[0])
+        for seed in self.seeds:
+            self.profile(seed)
 
     def profile(self, seed: int) -> ProfileOptions:
         """What is profiled for `seed`, and the file where it is kept."""

@@ -86,6 +86,13 @@ class JointProblem(OffloadProblem):
     def fewest(self) -> Tensor:
         return self.joint.fewest
 
+    def accuracies(self, offloaded: Tensor) -> dict[str, Tensor]:
+        """What is expected of a whole task, and what both models' answers to its frames really come to."""
+        return {
+            "expected_accuracy": self.joint.expected_accuracy(offloaded),
+            "measured_accuracy": self.joint.measured_accuracy(offloaded),
+        }
+
     def select(self, index: Tensor) -> JointProblem:
         """The worlds at `index` [M] long."""
         return replace(
