@@ -19,12 +19,12 @@ class Interval(NamedTuple):
 def ratio_interval(
     values: np.ndarray, reference: np.ndarray, *, confidence: float = 0.95, seed: int = 0
 ) -> Interval:
-    """Percentile bootstrap interval of mean(values) / mean(reference), resampling worlds, and trainings if there are several.
+    """Percentile bootstrap interval of mean(values) / mean(reference) over worlds, and trainings if several.
 
-    values, reference: [E] sums over the same worlds, or [S, E] of S trainings on the same E worlds. A world is drawn with
-    both its values, so that what makes a world hard cancels (Efron and Tibshirani, An Introduction to the Bootstrap,
-    1993, chapters 8 and 13). Trainings and worlds are crossed: each is drawn on its own. Few trainings make the interval
-    too narrow: with 3 it misses what a fourth might bring.
+    values, reference: [E] sums over the same worlds, or [S, E] of S trainings on the same E worlds. A world is drawn
+    with both its values, so that what makes a world hard cancels (Efron and Tibshirani, An Introduction to the
+    Bootstrap, 1993, chapters 8 and 13). Trainings and worlds are crossed: each is drawn on its own. Few trainings make
+    the interval too narrow: with 3 it misses what a fourth might bring.
     """
     values, reference = np.atleast_2d(values), np.atleast_2d(reference)  # [S or 1, E]
     n_trainings, n_worlds = np.broadcast_shapes(values.shape, reference.shape)
