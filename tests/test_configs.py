@@ -237,7 +237,7 @@ def test_hydra_writes_nothing(call: Any, tmp_path: Path) -> None:
 def test_help_names_groups_and_values(call: Any) -> None:
     status, out, _ = call(train, "--help")
     assert status == 0
-    assert "constellation: iridium_star, starlink_72x22, walker_12x24" in out
+    assert "constellation: iridium_star, star_8x12, starlink_72x22, walker_12x24" in out
     assert "n_tasks: 8" in out
 
 
