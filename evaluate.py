@@ -1,12 +1,14 @@
 """Compare a policy with every other router on the same held-out worlds: `python evaluate.py [policy=RUN]`.
 
-`experiment=bs_marl` measures what offloading gains, `experiment=spaceverse` what a small and a large vision-language
-model gain together, each as its paper does.
+`experiment=bs_marl` measures what offloading gains and `experiment=spaceverse` what a small and a large
+vision-language model gain together, each as its paper does; `experiment=joint` what deciding over real frames gains,
+with SpaceVerse's gate and compressor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from agents.evaluation import Comparison, compare, save_report, table
 from agents.policy import Policy
 from agents.routers import ROUTERS, Router
 from agents.routers.learned import LearnedRouter
+from agents.run.tracking import track_results
 from configs.command import command
 from configs.convert import to_plain
 from configs.schema import SHIPPED_POLICY, EvaluateConfig, EvaluationConfig, Show
@@ -28,6 +31,8 @@ from models.experiments.report import on_screen, write_all, write_table
 from models.experiments.spaceverse import measure_spaceverse
 from models.interface import ModelUnavailable
 from offload.experiments.bs_marl import FOLDER, run_bs_marl
+from offload.joint.experiment import FOLDER as JOINT_FOLDER
+from offload.joint.experiment import run_joint
 
 BASELINES_FOLDER = Path("runs/baselines")
 """Where the comparison goes when there is no policy, and hence no run to add it to."""
@@ -95,7 +100,18 @@ def evaluate(
     folder.mkdir(parents=True, exist_ok=True)
     save_report(folder, comparison, worlds=where, config=config, highlight=LearnedRouter.name)
     console.print(f"written to {folder}")
+    track_results(folder, folder, headline(comparison), say=partial(console.print, soft_wrap=True))
     return comparison
+
+
+def headline(comparison: Comparison) -> dict[str, float]:
+    """What a tracker's summary says of a comparison: how the learned policy did, or nothing without one."""
+    results = [result for result in comparison.results if result.router == LearnedRouter.name]
+    return {
+        f"evaluation/{name}": getattr(result, name)
+        for result in results
+        for name in ("mean_delay_s", "p95_delay_s", "delivery", "ratio_to_best_response")
+    }
 
 
 def show_routers(config: EvaluateConfig) -> None:
@@ -114,15 +130,33 @@ def show_bs_marl(config: EvaluateConfig) -> None:
     """The experiments of BS-MARL, packets routed by the policy."""
     folder = policy_folder(config.policy)
     own_run = (folder,) if folder and config.policy != SHIPPED_POLICY else ()
+    run, console = results_folder(folder), Console()
     run_bs_marl(
         config.scenario,
         config.offload,
         config.bs_marl,
-        results_folder(folder) / FOLDER,
+        run / FOLDER,
+        n_worlds=config.evaluation.worlds,
+        seed=config.evaluation.seed,
+        learned=(LearnedRouter(Policy.load(folder)),) if folder else (),
+        runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
+        settings=to_plain(config),
+        console=console,
+    )
+    track_results(run, run / FOLDER, {}, say=partial(console.print, soft_wrap=True))
+
+
+def show_joint(config: EvaluateConfig) -> None:
+    """Both papers joined, packets routed by the policy."""
+    folder = policy_folder(config.policy)
+    run_joint(
+        config.scenario,
+        config.offload,
+        config.joint,
+        results_folder(folder) / JOINT_FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
         learned=LearnedRouter(Policy.load(folder)) if folder else None,
-        runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
         settings=to_plain(config),
         console=Console(),
     )
@@ -151,6 +185,7 @@ SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {
     Show.routers: show_routers,
     Show.bs_marl: show_bs_marl,
     Show.spaceverse: show_spaceverse,
+    Show.joint: show_joint,
 }
 """What each value of `show` measures; `experiment=` sets it."""
 

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
+CODING = "leomix-image-2"  # changes whenever the bytes of an image do
 FACTORS = (0, 1, 2, 4)  # what a region's two bits say: dropped, kept, averaged down by 2 or by 4
 _HEAD = struct.Struct("<cBHHBB")  # kind, format, height, width, rows, columns
 _FORMATS = ("WEBP", "JPEG", "PNG", "AVIF")

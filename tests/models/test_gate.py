@@ -148,7 +148,9 @@ def test_no_member_learns_from_the_samples_it_is_calibrated_on():
     inputs = gate_inputs(traces, config)
     part = torch.randperm(100, generator=torch.Generator().manual_seed(0)) % 4 == 2
     gates = [
-        fit_calibrated(inputs, torch.where(part & changed, 1.0 - target, target), config, seed=0, epochs=1).gate
+        fit_calibrated(
+            inputs, torch.where(part & changed, 1.0 - target, target), config, seed=0, epochs=1
+        ).gate
         for changed in (torch.tensor(False), torch.tensor(True))
     ]
     for left, right in zip(gates[0].parameters(), gates[1].parameters(), strict=True):
