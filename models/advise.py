@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.calibration_file import Calibration, CalibrationMismatch, load_calibration
+from models.calibration_file import OWN, Calibration, CalibrationMismatch, load_calibration
 from models.cascade import run_onboard
 from models.codec import Codec, restore
 from models.compressors import LOSSY, Compressor, NoCompression, Request, SpaceVerseCompressor
@@ -130,7 +130,9 @@ def advise(
     alternatives  also answer every sample wholly on board and wholly on the ground (from the lossless image)
     Raises CalibrationMismatch when the gate belongs to other models; a bad sample costs only itself.
     """
-    calibration.check(small.fingerprint(), large.fingerprint())
+    chosen_for = OWN if encoder is None else encoder.fingerprint()
+    calibrated = any(calibration.compressors.get(task) == one for task, one in compressors.items())
+    calibration.check(small.fingerprint(), large.fingerprint(), chosen_for if calibrated else None)
     advice: list[Advice] = []
     errors: list[SampleError] = []
     used: list[Sample] = []

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.calibration_file import Calibration, save_calibration
+from models.calibration_file import OWN, Calibration, save_calibration
 from models.compression_choice import choose_per_task
 from models.datasets import DatasetError
 from models.delivery import Delivery
@@ -138,6 +138,7 @@ def calibrate(
             large.fingerprint(),
             compressors,
             predicts,
+            OWN if encoder is None else encoder.fingerprint(),
         ),
         report,
     )

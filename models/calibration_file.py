@@ -18,6 +18,7 @@ from models.gate_training import CalibratedGate, Isotonic
 from models.sample import Task
 
 FORMAT = "leomix-gate-2"
+OWN = "own"
 
 
 class CalibrationMismatch(RuntimeError):
@@ -30,6 +31,7 @@ class Calibration:
 
     compressors  per task how hard its images are compressed (models.compression_choice)
     predicts     what a confidence means: agreement or gain
+    attention    SHA-256 of the encoder whose attention the compressors were chosen with; OWN: the satellite model's
     """
 
     gate: CalibratedGate
@@ -39,13 +41,22 @@ class Calibration:
     large: str
     compressors: dict[Task, SpaceVerseCompressor] = field(default_factory=dict)
     predicts: str = "agreement"
+    attention: str = OWN
 
-    def check(self, small: str, large: str) -> None:
-        """Raise CalibrationMismatch unless both fingerprints are those the thresholds were made with."""
-        for role, stored, given in (("satellite", self.small, small), ("ground", self.large, large)):
-            if stored != given:
+    def check(self, small: str, large: str, attention: str | None = None) -> None:
+        """Raise CalibrationMismatch unless the fingerprints are those the calibration was made with.
+
+        attention  of the encoder that compression is going to use; None: the stored compressors are not used
+        """
+        given = {"satellite": small, "ground": large, "attention": attention or self.attention}
+        for role, stored in (
+            ("satellite", self.small),
+            ("ground", self.large),
+            ("attention", self.attention),
+        ):
+            if stored != given[role]:
                 raise CalibrationMismatch(
-                    f"the {role} model's weights ({given[:12]}) are not those this gate was calibrated with "
+                    f"the {role} model's weights ({given[role][:12]}) are not those this gate was calibrated with "
                     f"({stored[:12]}); its thresholds mean nothing here: run python -m models.calibrate again"
                 )
 
@@ -66,6 +77,7 @@ def save_calibration(calibration: Calibration, path: Path) -> None:
         "small": calibration.small,
         "large": calibration.large,
         "predicts": calibration.predicts,
+        "attention": calibration.attention,
         "compressors": json.dumps(
             {task.value: asdict(compressor) for task, compressor in calibration.compressors.items()}
         ),
@@ -99,6 +111,7 @@ def load_calibration(path: Path) -> Calibration:
         header["large"],
         {Task(task): _compressor(fields) for task, fields in json.loads(header["compressors"]).items()},
         header["predicts"],
+        header["attention"],
     )
 
 

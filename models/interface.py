@@ -73,6 +73,8 @@ class Encoder(Protocol):
 
     def encode(self, image: np.ndarray, prompt: str) -> Encoding: ...
 
+    def fingerprint(self) -> str: ...
+
 
 class VisionLanguageModel(ABC):
     """An image and a prompt in, text out, step by step."""
