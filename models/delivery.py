@@ -67,6 +67,6 @@ class Delivery:
         answers = self.large.answers(arrived)
         return np.array([quality(a or "", s.target, s.task) for a, s in zip(answers, samples, strict=True)])
 
-    def knows_truth(self, samples: Sequence[Sample]) -> bool:
+    def knows_truth(self, test: Record, rows: np.ndarray) -> bool:
         """Whether the pixels that matter are known of all these samples."""
-        return all(self.truth(sample) is not None for sample in samples)
+        return all(self.truth(test.samples[row]) is not None for row in rows)

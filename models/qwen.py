@@ -8,7 +8,9 @@ inputs must be gone, and the rotary offset of the image is state on the module, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from models.pair.weights import fingerprint
 from models.sample import SampleError
 
 PIXELS_PER_TOKEN = 28 * 28
+HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 MOST_NEW_TOKENS = 64
 # fmt: off
 FUNCTION_WORDS = frozenset([
@@ -73,6 +76,10 @@ class QwenVL(VisionLanguageModel):
         """
         from models.torchvision_import import import_torchvision
 
+        if not Path(source).is_dir() and not HUB_NAME.fullmatch(source):
+            raise ModelUnavailable(
+                f"{source} is neither a folder nor a hub name such as Qwen/Qwen2-VL-2B-Instruct"
+            )
         try:
             import_torchvision()
             from transformers import AutoImageProcessor, AutoTokenizer, Qwen2VLForConditionalGeneration

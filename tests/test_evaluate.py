@@ -176,7 +176,7 @@ def test_the_experiments_of_spaceverse_write_their_tables_and_figures(
     [
         (("data=dota", "folder=nowhere"), ("nowhere", "DOTA")),
         (("share=2.0",), ("spaceverse.share", "0..1")),
-        (("small=qwen:nowhere",), ("nowhere", "folder")),
+        (("small=qwen:./nowhere",), ("nowhere", "folder")),
         (("tle=nowhere.tle",), ("nowhere.tle",)),
         (("onboard=toaster",), ("toaster", "xavier")),
     ],

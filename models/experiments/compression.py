@@ -82,7 +82,7 @@ def compression_tables(
     choices: list[Row] = []
     for task in tasks_of(runs):
         families = dict(FAMILIES)
-        if not all(delivery.knows_truth([run.test.samples[i] for i in run.rows_of(task)]) for run in runs):
+        if not all(delivery.knows_truth(run.test, run.rows_of(task)[:samples_per_task]) for run in runs):
             del families["ideal"]
         points: dict[str, list[list[tuple[float, float]]]] = {name: [] for name in families}  # [seed][level]
         levels: dict[tuple[str, int], dict[str, list[float]]] = {}
