@@ -13,9 +13,8 @@ from rich.console import Console
 
 import agents
 from agents.evaluation import Comparison, compare, save_report, table
-from agents.policy import Policy
 from agents.routers import ROUTERS, Router
-from agents.routers.learned import LearnedRouter
+from agents.routers.trained import is_export, trained_router
 from configs.command import command
 from configs.convert import to_plain
 from configs.schema import SHIPPED_POLICY, EvaluateConfig, EvaluationConfig, Show
@@ -29,17 +28,22 @@ SHIPPED = Path(agents.__file__).parent / "policies"
 """Policies that come with LEOMix; what is measured of them goes into `runs/` like everything else."""
 
 
-def policy_folder(policy: str | None) -> Path | None:
-    """The folder that `policy=` names on the command line; None without a policy."""
+def policy_path(policy: str | None) -> Path | None:
+    """The folder or file that `policy=` names on the command line; None without a policy."""
     if policy == SHIPPED_POLICY:
         return SHIPPED / "mixed_loads"
     return Path(policy) if policy else None
 
 
 def results_folder(policy: Path | None) -> Path:
-    """Where to write what was measured of the policy in the folder `policy`."""
+    """Where to write what was measured of the policy at `policy`: in a run's folder, beside an export's."""
     if policy is None:
         return BASELINES_FOLDER
+    if is_export(policy):
+        folder, variant = (policy, "") if policy.is_dir() else (policy.parent, f"_{policy.stem}")
+        return folder.with_name(f"{folder.name}{variant}_evaluation")
+    if policy.is_file():
+        policy = policy.parent
     return Path("runs") / policy.name if policy.resolve().is_relative_to(SHIPPED.resolve()) else policy
 
 
@@ -48,21 +52,20 @@ def evaluate(
     evaluation: EvaluationConfig,
     folder: Path,
     *,
-    policy: Policy | None = None,
+    learned: Router | None = None,
     settings: dict[str, Any] | None = None,
     console: Console | None = None,
 ) -> Comparison:
-    """Compare `policy` and all baseline routers on worlds in the test slots of `scenario`.
+    """Compare `learned`, the router of a policy, and all baseline routers on worlds in the test slots of `scenario`.
 
     Shows the table on `console` and writes evaluation.json, evaluation.csv and evaluation.png into `folder`.
 
     settings: further settings worth keeping beside the results (how the policy was trained, say).
-    Raises PolicyError when the policy reads observations that this version does not make, ConfigError when the tasks
-    do not fit the constellation.
+    Raises ConfigError when the tasks do not fit the constellation.
     """
     console = console or Console()
-    routers: list[Router] = [LearnedRouter(policy)] if policy else []
-    routers += [make() for make in ROUTERS.values()]
+    highlight = learned.name if learned else None
+    routers = [*([learned] if learned else []), *(make() for make in ROUTERS.values())]
     with console.status("building the test worlds") as status:
         ephemeris = scenario.ephemeris("test")
         worlds = scenario.worlds(ephemeris, evaluation.worlds, seed=evaluation.seed)
@@ -73,7 +76,7 @@ def evaluate(
             scenario.environment,
             on_start=lambda router: status.update(f"routing {worlds.n_worlds} worlds: {router}"),
         )
-    console.print(table(comparison, highlight=LearnedRouter.name))
+    console.print(table(comparison, highlight=highlight))
     where = {
         "constellation": scenario.constellation.name,
         "n_satellites": ephemeris.n_satellites,
@@ -86,35 +89,35 @@ def evaluate(
     }
     config = to_plain(scenario) | {"evaluation": to_plain(evaluation)} | (settings or {})
     folder.mkdir(parents=True, exist_ok=True)
-    save_report(folder, comparison, worlds=where, config=config, highlight=LearnedRouter.name)
+    save_report(folder, comparison, worlds=where, config=config, highlight=highlight)
     console.print(f"written to {folder}")
     return comparison
 
 
 def show_routers(config: EvaluateConfig) -> None:
     """The table of routers, with the policy among them."""
-    folder = policy_folder(config.policy)
+    path = policy_path(config.policy)
     evaluate(
         config.scenario,
         config.evaluation,
-        results_folder(folder),
-        policy=Policy.load(folder) if folder else None,
+        results_folder(path),
+        learned=trained_router(path) if path else None,
         settings={"policy": config.policy},
     )
 
 
 def show_bs_marl(config: EvaluateConfig) -> None:
     """The experiments of BS-MARL, packets routed by the policy."""
-    folder = policy_folder(config.policy)
-    own_run = (folder,) if folder and config.policy != SHIPPED_POLICY else ()
+    path = policy_path(config.policy)
+    own_run = (path,) if path and config.policy != SHIPPED_POLICY and not is_export(path) else ()
     run_bs_marl(
         config.scenario,
         config.offload,
         config.bs_marl,
-        results_folder(folder) / FOLDER,
+        results_folder(path) / FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
-        learned=LearnedRouter(Policy.load(folder)) if folder else None,
+        learned=trained_router(path) if path else None,
         runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
         settings=to_plain(config),
         console=Console(),

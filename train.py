@@ -38,14 +38,30 @@ def main(config: TrainConfig) -> None:
         console.print(f"interrupted; to go on: python train.py resume={run.shown}", soft_wrap=True)
         sys.exit(INTERRUPTED)
     settings = to_plain(replace(config, resume=None))
+    policy = Policy.load(run.path)
     evaluate(
         config.scenario,
         config.evaluation,
         run.path,
-        policy=Policy.load(run.path),
+        learned=LearnedRouter(policy),
         settings=settings,
         console=console,
     )
+    export(policy, config, run, console)
+
+
+def export(policy: Policy, config: TrainConfig, run: RunFolder, console: Console) -> None:
+    """Write the run's `export` folder: what flies, and what the onboard runtime makes of it."""
+    from agents.export.folder import export_policy  # takes seconds to import
+    from agents.export.provenance import Provenance
+    from agents.export.summary import summary
+
+    settings = to_plain(replace(config, resume=None))
+    with console.status("exporting the policy"):
+        exported = export_policy(
+            policy, config.scenario, Provenance.of(run.path, settings), Path(run.shown) / "export"
+        )
+    console.print(summary(exported), highlight=False, soft_wrap=True)
 
 
 def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:

@@ -108,8 +108,8 @@ class TrainConfig:
 class EvaluateConfig:
     """Everything `evaluate.py` can be told. With a run's policy, what is not said is as that run was trained.
 
-    policy: folder of the run whose policy is evaluated; "shipped": the one that comes with LEOMix, on the scenario of
-        configs/evaluate.yaml; None: the routers that need no training.
+    policy: folder of the run, or folder or .onnx file of the export, whose policy is evaluated; "shipped": the one that
+        comes with LEOMix, on the scenario of configs/evaluate.yaml; None: the routers that need no training.
     show: what is measured; `experiment=` sets it.
     """
 

@@ -20,7 +20,9 @@ def export_run(run: Path, folder: Path | None) -> str:
     """Export the policy in the folder `run` to `folder` (default: `export` in it); returns what to tell the user."""
     config_file = run / "config.yaml"
     if not config_file.is_file():
-        raise ConfigError(f"{run} is not the folder of a run: it has no config.yaml; name one of those in runs/")
+        raise ConfigError(
+            f"{run} is not the folder of a run: it has no config.yaml; name one of those in runs/"
+        )
     try:
         config = yaml.safe_load(config_file.read_text())
         chosen = {group: config[group] for group in SCENARIO}
@@ -34,14 +36,14 @@ def export_run(run: Path, folder: Path | None) -> str:
     from agents.export.summary import summary
     from agents.policy import Policy
 
-    exported = export_policy(
-        Policy.load(run), scenario, Provenance.of(run, config), folder or run / "export"
-    )
+    exported = export_policy(Policy.load(run), scenario, Provenance.of(run, config), folder or run / "export")
     return summary(exported)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m agents.export", description=(__doc__ or "").split(":")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m agents.export", description=(__doc__ or "").split(":")[0]
+    )
     parser.add_argument("run", type=Path, help="folder of a run, such as runs/latest")
     parser.add_argument("--out", type=Path, default=None, help="folder to write; default: RUN/export")
     options = parser.parse_args()

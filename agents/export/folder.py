@@ -143,9 +143,7 @@ def _manifest(policy: Policy, scenario: Scenario, provenance: Provenance) -> dic
     return {
         "format": FORMAT,
         "observation": LAYOUTS[policy.observation].description(),
-        "actions": [
-            {"index": i, "name": name, "meaning": _MEANINGS[i]} for i, name in enumerate(DIRECTIONS)
-        ],
+        "actions": [{"index": i, "name": name, "meaning": _MEANINGS[i]} for i, name in enumerate(DIRECTIONS)],
         "models": {
             name: about
             | {"opset": OPSET, "ir_version": IR_VERSION}

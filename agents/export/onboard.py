@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +123,9 @@ class Layout:
             "layout": self.name,
             "size": self.size,
             "directions": list(DIRECTIONS),
-            "global": [{"index": i, "name": k, "unit": unit} for i, (k, unit) in enumerate(self.common.items())],
+            "global": [
+                {"index": i, "name": k, "unit": unit} for i, (k, unit) in enumerate(self.common.items())
+            ],
             "per_direction": [
                 {"index": [n + d * way + i for way in range(4)], "name": k, "unit": unit}
                 for i, (k, unit) in enumerate(self.block.items())
@@ -155,6 +157,14 @@ class Rules:
     relay_s_per_mbit: float
 
 
+NOT_NEEDED = np.empty(0, np.float32)
+"""Stands for a measurement that the layout does not read."""
+
+
+def _not_needed() -> np.ndarray:
+    return NOT_NEEDED
+
+
 @dataclass(frozen=True)
 class Ring:
     """What is known of M satellites: ring 0 the deciding one, 1 its neighbours, 2 theirs, 3 theirs.
@@ -168,19 +178,19 @@ class Ring:
     Counted on board, or as last broadcast: link_packets, link_mbit [N, M, 4], what has used the outgoing links;
     relayed_packets, relayed_mbit [N, M], what was relayed; announced_packets, announced_mbit [N, M, 4], what the
     holders of all *other* packets announced for the links.
-    None where the layout does not need it (`needed_of_ring`).
+    Which of them a layout reads, says `needed_of_ring`.
     """
 
     is_destination: np.ndarray
     cost_to_go: np.ndarray
-    s_per_mbit: np.ndarray | None = None
-    propagation_s: np.ndarray | None = None
-    link_packets: np.ndarray | None = None
-    link_mbit: np.ndarray | None = None
-    relayed_packets: np.ndarray | None = None
-    relayed_mbit: np.ndarray | None = None
-    announced_packets: np.ndarray | None = None
-    announced_mbit: np.ndarray | None = None
+    s_per_mbit: np.ndarray = field(default_factory=_not_needed)
+    propagation_s: np.ndarray = field(default_factory=_not_needed)
+    link_packets: np.ndarray = field(default_factory=_not_needed)
+    link_mbit: np.ndarray = field(default_factory=_not_needed)
+    relayed_packets: np.ndarray = field(default_factory=_not_needed)
+    relayed_mbit: np.ndarray = field(default_factory=_not_needed)
+    announced_packets: np.ndarray = field(default_factory=_not_needed)
+    announced_mbit: np.ndarray = field(default_factory=_not_needed)
 
 
 @dataclass(frozen=True)
@@ -262,12 +272,13 @@ def build_observation(layout: Layout, rules: Rules, known: Measurements) -> np.n
     Raises OnboardError naming a measurement that is missing, of the wrong shape, or not finite.
     """
     rings = _checked(layout, known)
-    here, ahead = rings[0], rings[1]
-    n = len(known.size_mbit)
+    here, n = rings[0], len(known.size_mbit)
     with np.errstate(all="ignore"):  # what is not finite is found below
         size = _floats(known.size_mbit)
         accumulated_s = _floats(known.accumulated_s)
-        plane, slot = (np.float32(2 * np.pi) * _floats(turns) for turns in (known.plane_turns, known.slot_turns))
+        plane, slot = (
+            np.float32(2 * np.pi) * _floats(turns) for turns in (known.plane_turns, known.slot_turns)
+        )
         common = {
             "carries_packet": np.ones_like(size),
             "is_data": known.is_data,
@@ -411,10 +422,10 @@ def _floats(values: np.ndarray) -> np.ndarray:
 def _checked(layout: Layout, known: Measurements) -> list[Ring]:
     """The rings in float32, every measurement of the right shape."""
     n = len(np.atleast_1d(known.size_mbit))
-    for field in fields(Measurements):
-        if field.name != "rings":
-            shape = (n, 4) if field.name in ("legal", "visited") else (n,)
-            _require_shape(field.name, getattr(known, field.name), shape)
+    for one in fields(Measurements):
+        if one.name != "rings":
+            shape = (n, 4) if one.name in ("legal", "visited") else (n,)
+            _require_shape(one.name, getattr(known, one.name), shape)
     for name in ("legal", "visited"):
         _require_bool(name, getattr(known, name))
     if len(known.rings) != layout.depth + 1:
@@ -430,9 +441,9 @@ def _checked(layout: Layout, known: Measurements) -> list[Ring]:
     return rings
 
 
-def _require_shape(name: str, value: np.ndarray | None, shape: tuple[int, ...]) -> None:
+def _require_shape(name: str, value: np.ndarray, shape: tuple[int, ...]) -> None:
     if np.shape(value) != shape:
-        got = "is missing" if value is None else f"has shape {np.shape(value)}"
+        got = "is missing" if value is NOT_NEEDED else f"has shape {np.shape(value)}"
         raise OnboardError(f"{name} {got}, it must have shape {shape}")
 
 
@@ -443,7 +454,9 @@ def _require_bool(name: str, value: np.ndarray) -> None:
 
 def _culprit(layout: Layout, known: Measurements) -> str:
     """Which measurement makes the observation not finite."""
-    named = {field.name: getattr(known, field.name) for field in fields(Measurements) if field.name != "rings"}
+    named = {
+        one.name: getattr(known, one.name) for one in fields(Measurements) if one.name != "rings"
+    }
     for number, ring in enumerate(known.rings):
         named |= {f"rings[{number}].{name}": getattr(ring, name) for name in needed_of_ring(layout, number)}
     for name, value in named.items():
@@ -472,7 +485,9 @@ class OnboardPolicy:
             raise OnboardError(f"{folder / model} is not in the manifest, which has {', '.join(models)}")
         graph = _read(folder / model)
         if hashlib.sha256(graph).hexdigest() != self.manifest["files"][model]["sha256"]:
-            raise OnboardError(f"{folder / model} is damaged or another file: its SHA-256 is not the manifest's")
+            raise OnboardError(
+                f"{folder / model} is damaged or another file: its SHA-256 is not the manifest's"
+            )
         self.layout = LAYOUTS[self.manifest["observation"]["layout"]]
         self.rules = Rules(**{key: self.manifest["rules"][key] for key in ("max_hops", "relay_s_per_mbit")})
         self._rows_at_once = self.manifest["models"][model]["rows_at_once"]
@@ -515,16 +530,18 @@ class OnboardPolicy:
             )
             for i in range(0, max(len(observation), 1), at_once)
         ]
-        if len(parts) == 1:
-            return parts[0][0], parts[0][1]
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        if len(parts) > 1:
+            parts = [[np.concatenate([np.asarray(part[k]) for part in parts]) for k in (0, 1)]]
+        return np.asarray(parts[0][0]), np.asarray(parts[0][1])
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise OnboardError(f"{path} cannot be read ({error.strerror}): name the folder of an export") from error
+        raise OnboardError(
+            f"{path} cannot be read ({error.strerror}): name the folder of an export"
+        ) from error
 
 
 def _understood(path: Path, content: bytes) -> dict:
@@ -533,10 +550,10 @@ def _understood(path: Path, content: bytes) -> dict:
         manifest = json.loads(content)
         found, observation = manifest["format"], manifest["observation"]
         layout = LAYOUTS.get(observation["layout"])
-        Rules(manifest["rules"]["max_hops"], manifest["rules"]["relay_s_per_mbit"])
+        read = [manifest["rules"]["max_hops"], manifest["rules"]["relay_s_per_mbit"]]
         for model, about in manifest["models"].items():
-            about["rows_at_once"], manifest["files"][model]["sha256"]
-    except (ValueError, KeyError, TypeError) as error:
+            read += [about["rows_at_once"], manifest["files"][model]["sha256"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OnboardError(f"{path} is damaged ({type(error).__name__}: {error})") from error
     if found != FORMAT:
         raise OnboardError(f"{path} has format {found!r}, this file reads {FORMAT!r}")

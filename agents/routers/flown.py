@@ -18,7 +18,7 @@ from envs.worlds import Worlds
 
 
 class FlownRouter:
-    """Flies the export at `path` (its folder, or one of its .onnx files) under the rules of the worlds that it is given.
+    """Flies the export at `path` (its folder, or one of its .onnx files) under the rules of the worlds given.
 
     Raises OnboardError when the runtime refuses the export.
     """
