@@ -117,7 +117,7 @@ def show_bs_marl(config: EvaluateConfig) -> None:
         results_folder(path) / FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
-        learned=trained_router(path) if path else None,
+        learned=(trained_router(path),) if path else (),
         runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
         settings=to_plain(config),
         console=Console(),

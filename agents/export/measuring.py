@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -47,7 +49,7 @@ def measure(simulator: RoutingSimulator, turn: Turn, layout: Layout) -> Measurem
         hops=of_packet(sim.hops),
         accumulated_s=of_packet(sim.accumulated_s),
         uncongested_s=of_packet(sim.uncongested_s),
-        step=np.full(len(turn), sim.step_count),
+        step=_array(sim.steps[turn.world]),
         queue_packets=_array(own[:, QUEUE_PACKETS]),
         queue_mbit=_array(own[:, QUEUE_MBIT]),
         arrived_packets=_array(own[:, ARRIVED_PACKETS]),
@@ -57,6 +59,22 @@ def measure(simulator: RoutingSimulator, turn: Turn, layout: Layout) -> Measurem
         visited=_array(turn.visited),
         rings=_rings(sim, turn, layout),
     )
+
+
+def select(known: Measurements, rows: slice) -> Measurements:
+    """The measurements of some of the deciding satellites."""
+    flat = {one.name: getattr(known, one.name)[rows] for one in fields(known) if one.name != "rings"}
+    rings = [
+        Ring(
+            **{
+                one.name: getattr(ring, one.name)[rows]
+                for one in fields(ring)
+                if getattr(ring, one.name).size
+            }
+        )
+        for ring in known.rings
+    ]
+    return Measurements(**flat, rings=tuple(rings))
 
 
 def _rings(sim: RoutingSimulator, turn: Turn, layout: Layout) -> tuple[Ring, ...]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,7 @@ class Layout:
         """F."""
         return len(self.common) + 4 * len(self.block)
 
+    @cached_property
     def units(self) -> np.ndarray:
         """[F] float32."""
         names = [*self.common.values(), *(4 * tuple(self.block.values()))]
@@ -308,7 +310,7 @@ def build_observation(layout: Layout, rules: Rules, known: Measurements) -> np.n
         blocks = out[:, len(layout.common) :].reshape(n, 4, len(layout.block))  # a view
         for i, name in enumerate(layout.block):
             blocks[:, :, i] = block[name]
-        out /= layout.units()
+        out /= layout.units
         np.minimum(out, np.float32(CAP), out=out)
         blocks *= block["up"][..., None]
     if not np.isfinite(out).all():
@@ -454,9 +456,7 @@ def _require_bool(name: str, value: np.ndarray) -> None:
 
 def _culprit(layout: Layout, known: Measurements) -> str:
     """Which measurement makes the observation not finite."""
-    named = {
-        one.name: getattr(known, one.name) for one in fields(Measurements) if one.name != "rings"
-    }
+    named = {one.name: getattr(known, one.name) for one in fields(Measurements) if one.name != "rings"}
     for number, ring in enumerate(known.rings):
         named |= {f"rings[{number}].{name}": getattr(ring, name) for name in needed_of_ring(layout, number)}
     for name, value in named.items():

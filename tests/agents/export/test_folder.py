@@ -111,7 +111,7 @@ def test_without_parity_nothing_is_written(tmp_path: Path):
     folder = tmp_path / "export"
     folder.mkdir()
     (folder / MANIFEST).write_text("{}")
-    policy.utility.get_submodule("hidden").weight.mul_(1.001)  # the graph is of the policy as it was
+    policy.utility.state_dict()["hidden.weight"].mul_(1.001)  # the graph is of the policy as it was
     with pytest.raises(ExportError, match="does not decide as torch does"):
         export_policy(policy, SCENARIO, PROVENANCE, folder)
     assert [path.name for path in tmp_path.iterdir()] == ["export"]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from agents.export import onboard
-from agents.export.measuring import measure
+from agents.export.measuring import measure, select
 from agents.export.onboard import (
     LAYOUTS,
     Measurements,
@@ -86,21 +86,8 @@ def test_each_row_depends_on_its_own_measurements_only():
     known = a_measurement()
     whole = build(known)
 
-    def row(values, i):
-        return tuple(
-            replace(ring, **{name: getattr(ring, name)[i : i + 1] for name in needed_of_ring(LAYOUT, number)})
-            for number, ring in enumerate(values)
-        )
-
-    LAYOUT = LAYOUTS["leomix-routing-v1/announced"]
     for i in range(3):
-        fields = {
-            name: getattr(known, name)[i : i + 1]
-            for name in Measurements.__dataclass_fields__
-            if name != "rings"
-        }
-        alone = build(Measurements(**fields, rings=row(known.rings, i)))
-        np.testing.assert_array_equal(alone[0], whole[i])
+        np.testing.assert_array_equal(build(select(known, slice(i, i + 1)))[0], whole[i])
 
 
 @pytest.mark.parametrize("loads", LoadView)
@@ -109,7 +96,7 @@ def test_the_layouts_are_those_of_training(loads: LoadView):
     layout = LAYOUTS[trained.name]
     assert layout.size == trained.size
     assert tuple(layout.common) == trained.global_names and tuple(layout.block) == trained.direction_names
-    torch.testing.assert_close(torch.from_numpy(layout.units()), trained.units())
+    torch.testing.assert_close(torch.from_numpy(layout.units), trained.units())
 
 
 def test_the_units_are_those_of_the_document():
