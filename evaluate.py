@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import agents
 from agents.evaluation import Comparison, compare, save_report, table
 from agents.routers import ROUTERS, Router
 from agents.routers.trained import is_export, trained_router
+from agents.run.tracking import track_results
 from configs.command import command
 from configs.convert import to_plain
 from configs.schema import SHIPPED_POLICY, EvaluateConfig, EvaluationConfig, Show
@@ -91,7 +93,18 @@ def evaluate(
     folder.mkdir(parents=True, exist_ok=True)
     save_report(folder, comparison, worlds=where, config=config, highlight=highlight)
     console.print(f"written to {folder}")
+    track_results(folder, folder, headline(comparison, highlight), say=partial(console.print, soft_wrap=True))
     return comparison
+
+
+def headline(comparison: Comparison, policy: str | None) -> dict[str, float]:
+    """What a tracker's summary says of a comparison: how the router of the policy did, or nothing without one."""
+    results = [result for result in comparison.results if result.router == policy]
+    return {
+        f"evaluation/{name}": getattr(result, name)
+        for result in results
+        for name in ("mean_delay_s", "p95_delay_s", "delivery", "ratio_to_best_response")
+    }
 
 
 def show_routers(config: EvaluateConfig) -> None:
@@ -109,19 +122,22 @@ def show_routers(config: EvaluateConfig) -> None:
 def show_bs_marl(config: EvaluateConfig) -> None:
     """The experiments of BS-MARL, packets routed by the policy."""
     path = policy_path(config.policy)
-    own_run = (path,) if path and config.policy != SHIPPED_POLICY and not is_export(path) else ()
+    is_run = path is not None and path.is_dir() and config.policy != SHIPPED_POLICY and not is_export(path)
+    own_run = (path,) if path and is_run else ()
+    run, console = results_folder(path), Console()
     run_bs_marl(
         config.scenario,
         config.offload,
         config.bs_marl,
-        results_folder(path) / FOLDER,
+        run / FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
         learned=(trained_router(path),) if path else (),
         runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
         settings=to_plain(config),
-        console=Console(),
+        console=console,
     )
+    track_results(run, run / FOLDER, {}, say=partial(console.print, soft_wrap=True))
 
 
 SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {

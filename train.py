@@ -23,6 +23,7 @@ from agents.study import convergence_trials, run_trials
 from configs.command import command
 from configs.convert import to_plain
 from configs.schema import Job, TrainConfig
+from envs.config import ConfigError
 from evaluate import evaluate
 from offload.experiments.training_curves import training_result
 
@@ -45,7 +46,11 @@ def train_and_evaluate(config: TrainConfig, console: Console) -> None:
         console.print(f"interrupted; to go on: python train.py resume={run.shown}", soft_wrap=True)
         sys.exit(INTERRUPTED)
     settings = to_plain(replace(config, resume=None))
-    policy = Policy.load(run.path)
+    policy, refused = Policy.load(run.path), None
+    try:
+        export(policy, config, run, console)
+    except ConfigError as error:
+        refused = error  # no reason not to evaluate
     evaluate(
         config.scenario,
         config.evaluation,
@@ -54,7 +59,8 @@ def train_and_evaluate(config: TrainConfig, console: Console) -> None:
         settings=settings,
         console=console,
     )
-    export(policy, config, run, console)
+    if refused:
+        raise refused
 
 
 def export(policy: Policy, config: TrainConfig, run: RunFolder, console: Console) -> None:
@@ -108,6 +114,7 @@ def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:
                 if metrics[BEST] < best:
                     best = metrics[BEST]
                     policy.save(run.path / POLICY_FILE)
+                    tracker.policy(run.path / POLICY_FILE, done, {BEST: best})
             metrics_file.append(done, metrics)
             tracker.log(done, metrics)
             progress.update(done, metrics)
