@@ -1,6 +1,7 @@
 """Compare a policy with every other router on the same held-out worlds: `python evaluate.py [policy=RUN]`.
 
-`python evaluate.py experiment=bs_marl` measures what offloading gains, as the paper does.
+`python evaluate.py experiment=bs_marl` measures what offloading gains, as the paper does; `experiment=joint` what
+deciding over real frames gains, with SpaceVerse's gate and compressor.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from configs.convert import to_plain
 from configs.schema import SHIPPED_POLICY, EvaluateConfig, EvaluationConfig, Show
 from envs.scenario import Scenario
 from offload.experiments.bs_marl import FOLDER, run_bs_marl
+from offload.joint.experiment import FOLDER as JOINT_FOLDER
+from offload.joint.experiment import run_joint
 
 BASELINES_FOLDER = Path("runs/baselines")
 """Where the comparison goes when there is no policy, and hence no run to add it to."""
@@ -140,9 +143,26 @@ def show_bs_marl(config: EvaluateConfig) -> None:
     track_results(run, run / FOLDER, {}, say=partial(console.print, soft_wrap=True))
 
 
+def show_joint(config: EvaluateConfig) -> None:
+    """Both papers joined, packets routed by the policy."""
+    folder = policy_folder(config.policy)
+    run_joint(
+        config.scenario,
+        config.offload,
+        config.joint,
+        results_folder(folder) / JOINT_FOLDER,
+        n_worlds=config.evaluation.worlds,
+        seed=config.evaluation.seed,
+        learned=LearnedRouter(Policy.load(folder)) if folder else None,
+        settings=to_plain(config),
+        console=Console(),
+    )
+
+
 SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {
     Show.routers: show_routers,
     Show.bs_marl: show_bs_marl,
+    Show.joint: show_joint,
 }
 """What each value of `show` measures; `experiment=` sets it."""
 

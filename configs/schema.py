@@ -18,6 +18,7 @@ from envs.links import LINK_MODELS, EbN0Link, FixedLink, ShannonLink
 from envs.scenario import Scenario
 from offload.config import OffloadConfig
 from offload.experiments.config import BsMarlConfig
+from offload.joint.config import JointConfig
 
 Link = Annotated[EbN0Link | ShannonLink | FixedLink, OneOf("model", LINK_MODELS)]
 """The group `link`: its key `model` names the class, the other keys are that class's fields."""
@@ -72,10 +73,11 @@ SHIPPED_POLICY = "shipped"
 
 
 class Show(str, Enum):
-    """What `evaluate.py` measures: the table of routers, or the experiments of BS-MARL."""
+    """What `evaluate.py` measures: the table of routers, the experiments of BS-MARL, or both papers joined."""
 
     routers = "routers"
     bs_marl = "bs_marl"
+    joint = "joint"
 
 
 class Job(str, Enum):
@@ -146,6 +148,7 @@ class EvaluateConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     offload: OffloadConfig = field(default_factory=OffloadConfig)
     bs_marl: BsMarlConfig = field(default_factory=BsMarlConfig)
+    joint: JointConfig = field(default_factory=JointConfig)
 
     @property
     def scenario(self) -> Scenario:
