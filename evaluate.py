@@ -145,15 +145,15 @@ def show_bs_marl(config: EvaluateConfig) -> None:
 
 def show_joint(config: EvaluateConfig) -> None:
     """Both papers joined, packets routed by the policy."""
-    folder = policy_folder(config.policy)
+    path = policy_path(config.policy)
     run_joint(
         config.scenario,
         config.offload,
         config.joint,
-        results_folder(folder) / JOINT_FOLDER,
+        results_folder(path) / JOINT_FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
-        learned=LearnedRouter(Policy.load(folder)) if folder else None,
+        learned=trained_router(path) if path else None,
         settings=to_plain(config),
         console=Console(),
     )
