@@ -1,6 +1,7 @@
 """Compare a policy with every other router on the same held-out worlds: `python evaluate.py [policy=RUN]`.
 
-`python evaluate.py experiment=bs_marl` measures what offloading gains, as the paper does.
+`python evaluate.py experiment=bs_marl` measures what offloading gains, as the paper does. With `report=true` all that
+was measured of a policy goes into one HTML file, with a globe that replays episodes.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from configs.convert import to_plain
 from configs.schema import SHIPPED_POLICY, EvaluateConfig, EvaluationConfig, Show
 from envs.scenario import Scenario
 from offload.experiments.bs_marl import FOLDER, run_bs_marl
+from report.config import GlobeConfig
+from report.episodes import Episodes
+from report.results import Results
 
 BASELINES_FOLDER = Path("runs/baselines")
 """Where the comparison goes when there is no policy, and hence no run to add it to."""
@@ -51,27 +55,34 @@ def evaluate(
     policy: Policy | None = None,
     settings: dict[str, Any] | None = None,
     console: Console | None = None,
+    globe: GlobeConfig | None = None,
+    run: Path | None = None,
 ) -> Comparison:
     """Compare `policy` and all baseline routers on worlds in the test slots of `scenario`.
 
     Shows the table on `console` and writes evaluation.json, evaluation.csv and evaluation.png into `folder`.
 
     settings: further settings worth keeping beside the results (how the policy was trained, say).
+    globe: write report.html as well, with this globe. run: folder that the policy comes from, whose training it shows.
     Raises PolicyError when the policy reads observations that this version does not make, ConfigError when the tasks
-    do not fit the constellation.
+    do not fit the constellation, or the globe is to show a router that is not compared.
     """
     console = console or Console()
     routers: list[Router] = [LearnedRouter(policy)] if policy else []
     routers += [make() for make in ROUTERS.values()]
+    if globe is not None:
+        globe.check_routers(tuple(router.name for router in routers))
     with console.status("building the test worlds") as status:
         ephemeris = scenario.ephemeris("test")
         worlds = scenario.worlds(ephemeris, evaluation.worlds, seed=evaluation.seed)
+        episodes = Episodes(ephemeris, worlds, scenario.environment)
         comparison = compare(
             routers,
             ephemeris,
             worlds,
             scenario.environment,
             on_start=lambda router: status.update(f"routing {worlds.n_worlds} worlds: {router}"),
+            on_routes=episodes.add if globe is not None else lambda router, routes: None,
         )
     console.print(table(comparison, highlight=LearnedRouter.name))
     where = {
@@ -88,6 +99,24 @@ def evaluate(
     folder.mkdir(parents=True, exist_ok=True)
     save_report(folder, comparison, worlds=where, config=config, highlight=LearnedRouter.name)
     console.print(f"written to {folder}")
+    if globe is not None:
+        from report.write import write_report  # its libraries are slow to import, and needed only here
+
+        results = Results(
+            folder=folder,
+            comparison=comparison,
+            episodes=episodes,
+            globe=globe,
+            settings=config,
+            propagator=scenario.day.propagator,
+            learned=LearnedRouter.name if policy else None,
+            run=run,
+        )
+        with console.status("report") as status:
+            path = write_report(results, on_start=lambda what: status.update(f"report: {what}"))
+        console.print(
+            f"report: {path}, {path.stat().st_size / 1e6:.1f} MB; open it in a browser", soft_wrap=True
+        )
     return comparison
 
 
@@ -100,6 +129,8 @@ def show_routers(config: EvaluateConfig) -> None:
         results_folder(folder),
         policy=Policy.load(folder) if folder else None,
         settings={"policy": config.policy},
+        globe=config.globe if config.report else None,
+        run=folder,
     )
 
 
@@ -130,7 +161,9 @@ SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {
 
 @command(EvaluateConfig, "evaluate", based_on="policy", unless=SHIPPED_POLICY)
 def main(config: EvaluateConfig) -> None:
-    SHOWS[config.show](config)
+    shows = [config.show, *([Show.routers] if config.report else [])]  # the report, last, has it all
+    for show in dict.fromkeys(shows):
+        SHOWS[show](config)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from envs.links import LINK_MODELS, EbN0Link, FixedLink, ShannonLink
 from envs.scenario import Scenario
 from offload.config import OffloadConfig
 from offload.experiments.config import BsMarlConfig
+from report.config import GlobeConfig
 
 Link = Annotated[EbN0Link | ShannonLink | FixedLink, OneOf("model", LINK_MODELS)]
 """The group `link`: its key `model` names the class, the other keys are that class's fields."""
@@ -111,12 +112,15 @@ class EvaluateConfig:
     policy: folder of the run whose policy is evaluated; "shipped": the one that comes with LEOMix, on the scenario of
         configs/evaluate.yaml; None: the routers that need no training.
     show: what is measured; `experiment=` sets it.
+    report: write report.html too; it replays episodes of the routers, which are compared for it whatever `show` is.
     """
 
     constellation: Constellation
     link: Link
     policy: str | None = SHIPPED_POLICY
     show: Show = Show.routers
+    report: bool = False
+    globe: GlobeConfig = field(default_factory=GlobeConfig)
     day: DayConfig = field(default_factory=DayConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
