@@ -22,8 +22,10 @@ from report.contacts import SAMPLE_S, elevations_deg, sample_times_s, windows
 from report.episodes import Episodes
 from report.replay import Replay, replay
 
-KEYFRAME_S = 300.0
-"""Between two positions of a satellite in the page, which turns it from one to the next; off by 5 km at most."""
+KEYFRAME_S = 1200.0
+"""Between two positions of a satellite in the page, which turns it from one to the next as on a circular orbit."""
+EARTH_RATE_RAD_S = 7.292_115_9e-5
+"""Turning rate of the Earth against the stars."""
 
 J2000 = datetime(2000, 1, 1, 12, tzinfo=UTC)
 
@@ -46,7 +48,8 @@ class WorldScene:
     """One world: its slot's network, its packets, what every router made of them.
 
     name, words: which world it is, and why it is here. time: of its slot, UTC.
-    keyframe_s: [K] float32, s after the slot; keyframes: [K, V, 3] int16, Earth-fixed, in units of unit_km.
+    keyframe_s: [K] float32, s after the slot; keyframes: [K, V, 3] int16 in units of unit_km, in the frame that is
+    Earth-fixed at the slot and then stands still while the Earth turns by earth_rate_rad_s.
     links: [L, 2] uint16, pairs of satellites whose ISL is up; length_km, rate_mbps: [L] float32.
     source, destination: [P] uint16; size_mbit: [P] float32; present: [P] uint8. Packets of the first half carry
     models, of the second half data; packets p and p + P / 2 are of one task.
@@ -57,6 +60,7 @@ class WorldScene:
     words: str
     time: str
     unit_km: float
+    earth_rate_rad_s: float
     keyframe_s: np.ndarray
     keyframes: np.ndarray
     links: np.ndarray
@@ -120,7 +124,7 @@ def _world_scene(episodes: Episodes, chosen: Chosen, config: GlobeConfig, propag
     slot = int(world.slot)
     start_s = float(topology.time_s[slot])
     time_s = sample_times_s(start_s, config.contact_hours, KEYFRAME_S)
-    frames_km = earth_fixed(topology.constellation, time_s, propagator).numpy()  # [K, V, 3]
+    frames_km = standing(earth_fixed(topology.constellation, time_s, propagator).numpy(), time_s.numpy() - start_s)
     unit_km = float(np.abs(frames_km).max()) / 32_000
     pairs, length_km, rate_mbps = _links(topology, slot)
     return WorldScene(
@@ -128,6 +132,7 @@ def _world_scene(episodes: Episodes, chosen: Chosen, config: GlobeConfig, propag
         words=chosen.words,
         time=f"{DAY_START + timedelta(seconds=start_s):%Y-%m-%d %H:%M:%S} UTC",
         unit_km=unit_km,
+        earth_rate_rad_s=EARTH_RATE_RAD_S,
         keyframe_s=(time_s - start_s).numpy().astype(np.float32),
         keyframes=np.rint(frames_km / unit_km).astype(np.int16),
         links=pairs,
@@ -149,6 +154,15 @@ def _world_scene(episodes: Episodes, chosen: Chosen, config: GlobeConfig, propag
 def earth_fixed(constellation: Constellation, time_s: Tensor, propagator: str) -> Tensor:
     """Positions [T, V, 3] at `time_s` [T], s since the start of the day, in the frame that turns with the Earth."""
     return earth_fixed_km(positions_km(constellation, time_s, propagator), time_s)
+
+
+def standing(position_km: np.ndarray, time_s: np.ndarray) -> np.ndarray:
+    """Earth-fixed positions [T, V, 3] at `time_s` [T] in the frame that is Earth-fixed at time 0 and does not turn."""
+    angle = EARTH_RATE_RAD_S * time_s[:, None]
+    x, y, z = np.moveaxis(position_km, -1, 0)
+    return np.stack(
+        [x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle), z], axis=-1
+    )
 
 
 def _links(topology: Topology, slot: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

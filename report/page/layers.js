@@ -3,7 +3,7 @@
 
 const INK = {
   idle: [150, 165, 190, 170], relay: [120, 205, 255, 255], sensing: [72, 220, 150, 255], computing: [255, 176, 66, 255],
-  model: [196, 148, 255, 255], data: [255, 236, 120, 255], link: [150, 180, 230, 55], path: [255, 255, 255, 70],
+  model: [196, 148, 255, 255], data: [255, 236, 120, 255], link: [150, 180, 230, 60], path: [255, 255, 255, 70],
   station: [255, 120, 150, 255], contact: [255, 120, 150, 200], space: [11, 17, 32, 170],
 };
 const LOADS = [[70, 190, 220], [120, 220, 120], [250, 215, 80], [250, 140, 60], [235, 60, 70]];
@@ -66,7 +66,8 @@ function meshOfLinks(world, positions, view) {
     for (let end = 0; end < 2; end++) ends[end].set(pointAt(positions, world.links[2 * i + end]), 3 * i);
   }
   return new deck.LineLayer({
-    id: `links-${view}`, widthUnits: "pixels", getWidth: 1, getColor: INK.link, pickable: true,
+    id: `links-${view}`, widthUnits: "pixels", getWidth: 1, pickable: true,
+    getColor: [...INK.link.slice(0, 3), INK.link[3] * Math.min(1, Math.sqrt(900 / n))], // many links, faint lines
     parameters: overEarth,
     data: {
       length: n,
@@ -97,7 +98,7 @@ function fleetAttributes(roles) {
   const radii = new Float32Array(roles.length);
   roles.forEach((role, i) => {
     colours.set(INK[role], 4 * i);
-    radii[i] = RADII[role];
+    radii[i] = role === "idle" && roles.length > 800 ? 1.1 : RADII[role];
   });
   return { colours, radii };
 }

@@ -5,7 +5,8 @@
 const EARTH_KM = 6378.137;
 const EARTH = 100;
 
-// Positions [V * 3] of all satellites `time` s after the slot: each turns from one keyframe to the next on a circle.
+// Positions [V * 3] of all satellites `time` s after the slot, Earth-fixed. Each turns from one keyframe to the next on a
+// circle among the stars, below which the Earth turns meanwhile.
 function satellitePositions(world, time, out) {
   const n = out.length;
   const scale = (world.unit_km * EARTH) / EARTH_KM;
@@ -14,6 +15,7 @@ function satellitePositions(world, time, out) {
   while (k < times.length - 2 && times[k + 1] <= time) k++;
   const share = Math.min(Math.max((time - times[k]) / (times[k + 1] - times[k]), 0), 1);
   const a = world.keyframes.subarray(k * n, (k + 1) * n);
+  const [turnedCosine, turnedSine] = [Math.cos(world.earth_rate_rad_s * time), Math.sin(world.earth_rate_rad_s * time)];
   const b = world.keyframes.subarray((k + 1) * n, (k + 2) * n);
   for (let i = 0; i < n; i += 3) {
     const ra = Math.hypot(a[i], a[i + 1], a[i + 2]);
@@ -23,7 +25,10 @@ function satellitePositions(world, time, out) {
     const radius = ra + (rb - ra) * share;
     const wa = angle < 1e-6 ? (1 - share) / ra : Math.sin((1 - share) * angle) / Math.sin(angle) / ra;
     const wb = angle < 1e-6 ? share / rb : Math.sin(share * angle) / Math.sin(angle) / rb;
-    for (let j = i; j < i + 3; j++) out[j] = (wa * a[j] + wb * b[j]) * radius * scale;
+    const [x, y, z] = [0, 1, 2].map((j) => (wa * a[i + j] + wb * b[i + j]) * radius * scale);
+    out[i] = x * turnedCosine + y * turnedSine;
+    out[i + 1] = y * turnedCosine - x * turnedSine;
+    out[i + 2] = z;
   }
   return out;
 }
