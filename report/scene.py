@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from envs.constellation import FORE, RIGHT, Constellation
 from envs.ground_track import earth_fixed_km
 from envs.orbit import DAY_START, positions_km
+from envs.rendering.sun import subsolar_point_deg
 from envs.topology import Topology
 from envs.worlds import Worlds
 from report.choice import Chosen
@@ -26,8 +27,6 @@ KEYFRAME_S = 1200.0
 """Between two positions of a satellite in the page, which turns it from one to the next as on a circular orbit."""
 EARTH_RATE_RAD_S = 7.292_115_9e-5
 """Turning rate of the Earth against the stars."""
-
-J2000 = datetime(2000, 1, 1, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -206,22 +205,7 @@ def _contacts(
 
 
 def sun_direction(time_s: float) -> list[float]:
-    """Unit vector [3] to the Sun in the frame that turns with the Earth, good to 0.01 degrees.
-
-    The low-precision formulas of the Astronomical Almanac, section C.
-    """
-    days = (DAY_START - J2000).total_seconds() / 86_400 + time_s / 86_400
-    anomaly = math.radians(357.528 + 0.985_600_3 * days)
-    longitude = math.radians(
-        280.460 + 0.985_647_4 * days + 1.915 * math.sin(anomaly) + 0.020 * math.sin(2 * anomaly)
-    )
-    obliquity = math.radians(23.439 - 0.000_000_4 * days)
-    inertial = torch.tensor(
-        [
-            math.cos(longitude),
-            math.cos(obliquity) * math.sin(longitude),
-            math.sin(obliquity) * math.sin(longitude),
-        ],
-        dtype=torch.float64,
-    )
-    return earth_fixed_km(inertial[None, None], torch.tensor([time_s]))[0, 0].tolist()
+    """Unit vector [3] to the Sun, Earth-fixed, at `time_s` since the start of the day."""
+    longitude, latitude = map(math.radians, subsolar_point_deg(time_s))
+    level = math.cos(latitude)
+    return [level * math.cos(longitude), level * math.sin(longitude), math.sin(latitude)]
