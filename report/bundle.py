@@ -6,23 +6,28 @@ deck.gl comes with pydeck, BokehJS with bokeh. Nothing is downloaded, and nothin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import distribution
 from importlib.resources import files
 
 from bokeh.resources import Resources
 
 from envs.config import ConfigError
+from report.encode import pack
 
 
 @dataclass(frozen=True)
 class Library:
-    """name: of the package it comes with, with its version. text: the code. licence: its terms, which go along."""
+    """name: with that of the package it comes with. packed: the code (see `report.encode.pack`). licence: its terms,
+    which go along.
+    """
 
     name: str
-    text: str
+    packed: str
     licence: str
 
 
+@cache
 def libraries() -> tuple[Library, ...]:
     """All that a page needs, in the order in which they must be loaded."""
     return deck_gl(), bokeh_js()
@@ -36,14 +41,16 @@ def deck_gl() -> Library:
             "report=true needs the deck.gl that comes with pydeck: pip install --upgrade pydeck"
         )
     return Library(
-        f"deck.gl, from pydeck {_version('pydeck')}", script.read_text("utf-8"), _licence("pydeck")
+        f"deck.gl, from pydeck {_version('pydeck')}", pack(script.read_bytes()), _licence("pydeck")
     )
 
 
 def bokeh_js() -> Library:
     """BokehJS without its widgets and tables."""
     scripts = Resources(mode="inline", components=["bokeh"]).js_raw
-    return Library(f"BokehJS, from bokeh {_version('bokeh')}", "\n".join(scripts), _licence("bokeh"))
+    return Library(
+        f"BokehJS, from bokeh {_version('bokeh')}", pack("\n".join(scripts).encode()), _licence("bokeh")
+    )
 
 
 def _version(package: str) -> str:

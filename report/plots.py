@@ -141,9 +141,7 @@ def lines(
     return made
 
 
-def pairs(
-    values: Sequence[float], others: Sequence[float], *, name: str, other: str, unit: str, number: str
-) -> figure:
+def pairs(values: np.ndarray, others: np.ndarray, *, name: str, other: str, unit: str, number: str) -> figure:
     """A dot for each pair of values, with the diagonal on which both are alike."""
     made = plain_figure(380)
     top = float(max(np.max(values), np.max(others))) * 1.03

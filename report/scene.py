@@ -123,7 +123,9 @@ def _world_scene(episodes: Episodes, chosen: Chosen, config: GlobeConfig, propag
     slot = int(world.slot)
     start_s = float(topology.time_s[slot])
     time_s = sample_times_s(start_s, config.contact_hours, KEYFRAME_S)
-    frames_km = standing(earth_fixed(topology.constellation, time_s, propagator).numpy(), time_s.numpy() - start_s)
+    frames_km = standing(
+        earth_fixed(topology.constellation, time_s, propagator).numpy(), time_s.numpy() - start_s
+    )
     unit_km = float(np.abs(frames_km).max()) / 32_000
     pairs, length_km, rate_mbps = _links(topology, slot)
     return WorldScene(

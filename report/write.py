@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from report.bundle import libraries
 from report.choice import choose
 from report.earth_picture import CREDIT, earth_picture
-from report.encode import pack, pack_json
+from report.encode import pack_json
 from report.provenance import provenance
 from report.results import Results
 from report.scene import Scene, build_scene
@@ -89,7 +89,7 @@ def render(
         scene=scene,
         settings=yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False),
         origin=origin,
-        libraries=[(one, pack(one.text.encode())) for one in libraries()],
+        libraries=libraries(),
         credit=CREDIT,
         style=(folder / "page.css").read_text("utf-8"),
         script="\n".join((folder / name).read_text("utf-8") for name in SCRIPTS),

@@ -79,8 +79,8 @@ def compare(
 ) -> Comparison:
     """Route `worlds` with each of `routers` and with both best-response references, which come last.
 
-    on_start is told each router's name before it runs, on_routes its name and paths afterwards. Raises ValueError when two routers have the same name or the
-    worlds are fewer than 2, too few for an interval.
+    on_start is told each router's name before it runs, on_routes its name and paths afterwards. Raises ValueError when
+    two routers have the same name or the worlds are fewer than 2, too few for an interval.
     """
     if worlds.n_worlds < 2:
         raise ValueError(f"a comparison needs at least 2 worlds for its intervals, not {worlds.n_worlds}")

@@ -7,7 +7,6 @@ from report.section import Section, Table
 from report.sections.curves import Curves, plots_of
 
 FILE = "bs_marl/bs_marl.json"
-INTERVAL = {"low": "low_s", "high": "high_s"}
 SPECS = {
     "fig3_data_volume": [
         Curves(
@@ -18,7 +17,8 @@ SPECS = {
             "data volume, Mbit",
             "mean service delay, s",
             from_zero=True,
-            **INTERVAL,
+            low="low_s",
+            high="high_s",
         )
     ],
     "fig4_computing": [
@@ -31,7 +31,8 @@ SPECS = {
             "mean service delay, s",
             log_x=True,
             from_zero=True,
-            **INTERVAL,
+            low="low_s",
+            high="high_s",
         ),
         Curves(
             "Allocation ratio by computing capacity",
@@ -90,7 +91,7 @@ def bs_marl_section(results: Results) -> Section | None:
         "Offloading (BS-MARL)",
         words=(
             f"Measured on {stored['n_worlds']} worlds, packets routed by {stored['router']}.",
-            stored["headline"][0].upper() + stored["headline"][1:],
+            stored["headline"],
         ),
         tables=tuple(
             Table.of(title, tables[name], folded=name != "reductions")

@@ -62,7 +62,13 @@ def results(episodes: Episodes, tmp_path_factory: pytest.TempPathFactory) -> Res
 def store_experiments(folder: Path) -> None:
     """Files as `experiment=bs_marl`, the SpaceVerse figures, an export and a training run leave them."""
     fig3 = [
-        {"scheme": scheme, "data_volume_Mbit": volume, "delay_s": delay, "low_s": delay - 1, "high_s": delay + 1}
+        {
+            "scheme": scheme,
+            "data_volume_Mbit": volume,
+            "delay_s": delay,
+            "low_s": delay - 1,
+            "high_s": delay + 1,
+        }
         for scheme, delay in (("even_split", 8.0), ("bs_marl", 6.0))
         for volume in (300.0, 600.0)
     ]

@@ -72,7 +72,9 @@ def test_sharing_counts_the_packets_whose_paths_use_a_link(replays):
         used: dict[tuple[int, int], int] = {}
         for link in zip(one.start.tolist(), one.stop.tolist(), strict=True):
             used[link] = used.get(link, 0) + 1
-        assert [used[link] for link in zip(one.start.tolist(), one.stop.tolist(), strict=True)] == one.sharing.tolist()
+        assert [
+            used[link] for link in zip(one.start.tolist(), one.stop.tolist(), strict=True)
+        ] == one.sharing.tolist()
 
 
 def test_chosen_worlds_are_what_they_are_called(episodes: Episodes, results: Results):
