@@ -7,6 +7,7 @@ was measured of a policy goes into one HTML file, with a globe that replays epis
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from agents.evaluation import Comparison, compare, save_report, table
 from agents.policy import Policy
 from agents.routers import ROUTERS, Router
 from agents.routers.learned import LearnedRouter
+from agents.run.tracking import track_results
 from configs.command import command
 from configs.convert import to_plain
 from configs.schema import SHIPPED_POLICY, EvaluateConfig, EvaluationConfig, Show
@@ -100,24 +102,38 @@ def evaluate(
     save_report(folder, comparison, worlds=where, config=config, highlight=LearnedRouter.name)
     console.print(f"written to {folder}")
     if globe is not None:
-        from report.write import write_report  # its libraries are slow to import, and needed only here
-
         results = Results(
             folder=folder,
             comparison=comparison,
             episodes=episodes,
             globe=globe,
-            settings=config,
+            settings=config | {"globe": to_plain(globe)},
             propagator=scenario.day.propagator,
             learned=LearnedRouter.name if policy else None,
             run=run,
         )
-        with console.status("report") as status:
-            path = write_report(results, on_start=lambda what: status.update(f"report: {what}"))
-        console.print(
-            f"report: {path}, {path.stat().st_size / 1e6:.1f} MB; open it in a browser", soft_wrap=True
-        )
+        report_on(results, console)
+    track_results(folder, folder, headline(comparison), say=partial(console.print, soft_wrap=True))
     return comparison
+
+
+def report_on(results: Results, console: Console) -> None:
+    """Write report.html, saying what is being done, where it is and how large."""
+    from report.write import write_report  # its libraries are slow to import, and needed only here
+
+    with console.status("report") as status:
+        path = write_report(results, on_start=lambda what: status.update(f"report: {what}"))
+    console.print(f"report: {path}, {path.stat().st_size / 1e6:.1f} MB; open it in a browser", soft_wrap=True)
+
+
+def headline(comparison: Comparison) -> dict[str, float]:
+    """What a tracker's summary says of a comparison: how the learned policy did, or nothing without one."""
+    results = [result for result in comparison.results if result.router == LearnedRouter.name]
+    return {
+        f"evaluation/{name}": getattr(result, name)
+        for result in results
+        for name in ("mean_delay_s", "p95_delay_s", "delivery", "ratio_to_best_response")
+    }
 
 
 def show_routers(config: EvaluateConfig) -> None:
@@ -138,18 +154,20 @@ def show_bs_marl(config: EvaluateConfig) -> None:
     """The experiments of BS-MARL, packets routed by the policy."""
     folder = policy_folder(config.policy)
     own_run = (folder,) if folder and config.policy != SHIPPED_POLICY else ()
+    run, console = results_folder(folder), Console()
     run_bs_marl(
         config.scenario,
         config.offload,
         config.bs_marl,
-        results_folder(folder) / FOLDER,
+        run / FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
         learned=(LearnedRouter(Policy.load(folder)),) if folder else (),
         runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
         settings=to_plain(config),
-        console=Console(),
+        console=console,
     )
+    track_results(run, run / FOLDER, {}, say=partial(console.print, soft_wrap=True))
 
 
 SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {

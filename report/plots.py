@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, Whisker
+from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, TeeHead, Whisker
 from bokeh.plotting import figure
 
 PALETTE = (
@@ -63,12 +63,18 @@ def dots(
             "colour": [HIGHLIGHT if name == highlight else ORDINARY for name in names],
         }
     )
-    whisker = Whisker(
-        base="name", upper="high", lower="low", dimension="width", source=source, line_color="colour"
+    made.add_layout(
+        Whisker(
+            base="name",
+            upper="high",
+            lower="low",
+            dimension="width",
+            source=source,
+            line_color="colour",
+            upper_head=TeeHead(size=8, line_color="colour"),
+            lower_head=TeeHead(size=8, line_color="colour"),
+        )
     )
-    for head in (whisker.upper_head, whisker.lower_head):
-        head.size, head.line_color = 8, "colour"
-    made.add_layout(whisker)
     drawn = made.scatter("value", "name", size=10, color="colour", source=source)
     made.add_tools(
         HoverTool(
@@ -111,15 +117,14 @@ def lines(
     drawn = []
     for number, (name, columns) in enumerate(series.items()):
         colour = PALETTE[number % len(PALETTE)]
-        source = ColumnDataSource(
-            {key: np.asarray(values, float) for key, values in columns.items()}
-            | {"name": [name] * len(columns["x"])}
-        )
+        source = ColumnDataSource({key: np.asarray(values, float) for key, values in columns.items()})
+        source.add([name] * len(columns["x"]), "name")
         dash = "solid" if number < len(PALETTE) else "dashed"
-        parts = [
-            made.line("x", "y", source=source, color=colour, line_width=2, line_dash=dash, legend_label=name)
-        ]
-        drawn.append(parts[0])
+        line = made.line(
+            "x", "y", source=source, color=colour, line_width=2, line_dash=dash, legend_label=name
+        )
+        drawn.append(line)
+        parts: list[Any] = [line]
         if markers:
             parts.append(made.scatter("x", "y", source=source, color=colour, size=6, legend_label=name))
         if "low" in columns:

@@ -172,11 +172,11 @@ def _links(topology: Topology, slot: int) -> tuple[np.ndarray, np.ndarray, np.nd
     here, column = topology.up[slot][:, directions].nonzero(as_tuple=True)
     direction = torch.tensor(directions)[column]
     pairs = torch.stack([here, topology.neighbours[here, direction]], 1).numpy().astype(np.uint16)
-    values = (
+    length_km, rate_mbps = (
         table[slot, here, direction].numpy().astype(np.float32)
         for table in (topology.length_km, topology.rate_mbps)
     )
-    return pairs, *values
+    return pairs, length_km, rate_mbps
 
 
 def _contacts(
