@@ -5,22 +5,36 @@ from __future__ import annotations
 from report.results import Results
 from report.section import Section, Table
 
-FILES = ("joint/joint.json", "joint.json")
+FILE = "joint/joint.json"
+TITLES = {
+    "schemes": "BS-MARL with real frames",
+    "places": "SpaceVerse by the place of its large model",
+    "models_alone": "Either model alone on the frames of the tasks",
+}
 
 
 def joint_section(results: Results) -> Section | None:
     """The headline and every stored table; None where the experiment was not run."""
-    stored = results.stored(*FILES)
+    stored = results.stored(FILE)
     if stored is None:
         return None
-    headline = stored.get("headline")
+    tables = stored["results"]
+    names = [*(name for name in TITLES if name in tables), *(name for name in tables if name not in TITLES)]
     return Section(
         "joint",
         "Routing and vision together",
-        words=(headline,) if isinstance(headline, str) else (),
+        words=(
+            stored["headline"],
+            f"Measured on {stored['n_worlds']} worlds, packets routed by {stored['router']}. Seconds of the models are "
+            "estimates (docs/vision.md).",
+        ),
         tables=tuple(
-            Table.of(name.replace("_", " "), rows, folded=i > 0)
-            for i, (name, rows) in enumerate(stored.get("results", {}).items())
-            if rows
+            Table.of(
+                TITLES.get(name, name.replace("_", " ")),
+                tables[name],
+                folded=name not in ("schemes", "places"),
+            )
+            for name in names
+            if tables[name]
         ),
     )

@@ -72,7 +72,7 @@ def _words(results: Results) -> tuple[str, ...]:
     own = comparison[name]
     fleet = episodes.ephemeris.topology.constellation
     first = (
-        f"{_title(name)} delivers a packet in {own.mean_delay_s:.3f} s on average and in "
+        f"{_title(name, results)} delivers a packet in {own.mean_delay_s:.3f} s on average and in "
         f"{own.p95_delay_s:.2f} s or less in 95 of 100 cases, over {comparison.n_worlds} test worlds with "
         f"{comparison.n_packets} packets on {fleet.name} ({episodes.ephemeris.n_satellites} satellites)."
     )
@@ -237,15 +237,15 @@ def _plots(results: Results) -> tuple[Plot, ...]:
             Plot(
                 f"World by world: {name} and {other}",
                 pairs(own_s, other_s, name=name, other=other, unit="s", number="world"),
-                f"Total delay of a world's packets, a dot for each world. {_title(name)} is faster in {better} of "
+                f"Total delay of a world's packets, a dot for each world. {_title(name, results)} is faster in {better} of "
                 f"{len(own_s)} worlds, slower in {int((own_s > other_s).sum())}.",
             )
         )
     return tuple(plots)
 
 
-def _title(name: str) -> str:
-    return "The learned policy" if name == "learned" else f"The router {name}"
+def _title(name: str, results: Results) -> str:
+    return f"The policy ({name})" if name == results.learned else f"The router {name}"
 
 
 def _listed(names: list[str]) -> str:

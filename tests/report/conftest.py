@@ -60,7 +60,7 @@ def results(episodes: Episodes, tmp_path_factory: pytest.TempPathFactory) -> Res
 
 
 def store_experiments(folder: Path) -> None:
-    """Files as `experiment=bs_marl`, the SpaceVerse figures, an export and a training run leave them."""
+    """Files as `experiment=bs_marl`, `experiment=joint`, the SpaceVerse figures, an export and a training run leave them."""
     fig3 = [
         {
             "scheme": scheme,
@@ -89,9 +89,16 @@ def store_experiments(folder: Path) -> None:
             for share in (0.0, 0.5, 1.0)
         ],
     }
+    joint = {
+        "headline": "The gate lets the service delay fall by 9%.",
+        "router": "dijkstra",
+        "n_worlds": 6,
+        "results": {"schemes": [{"scheme": "uniform frames", "delay_s": 8.0}], "more": []},
+    }
     manifest = {"format": 1, "models": {"policy.onnx": {"opset": 20}}, "actions": ["fore", "aft"]}
     for name, content in (
         ("bs_marl/bs_marl.json", bs_marl),
+        ("joint/joint.json", joint),
         ("spaceverse/spaceverse.json", {"fig10": fig10}),
         ("export/manifest.json", manifest),
     ):
