@@ -30,7 +30,7 @@ def joint_section(results: Results) -> Section | None:
         ),
         tables=tuple(
             Table.of(
-                TITLES.get(name, name.replace("_", " ")),
+                TITLES[name] if name in TITLES else name.replace("_", " "),
                 tables[name],
                 folded=name not in ("schemes", "places"),
             )

@@ -237,8 +237,8 @@ def _plots(results: Results) -> tuple[Plot, ...]:
             Plot(
                 f"World by world: {name} and {other}",
                 pairs(own_s, other_s, name=name, other=other, unit="s", number="world"),
-                f"Total delay of a world's packets, a dot for each world. {_title(name, results)} is faster in {better} of "
-                f"{len(own_s)} worlds, slower in {int((own_s > other_s).sum())}.",
+                f"Total delay of a world's packets, a dot for each world. {_title(name, results)} is faster in "
+                f"{better} of {len(own_s)} worlds, slower in {int((own_s > other_s).sum())}.",
             )
         )
     return tuple(plots)

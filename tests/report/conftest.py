@@ -60,7 +60,7 @@ def results(episodes: Episodes, tmp_path_factory: pytest.TempPathFactory) -> Res
 
 
 def store_experiments(folder: Path) -> None:
-    """Files as `experiment=bs_marl`, `experiment=joint`, the SpaceVerse figures, an export and a training run leave them."""
+    """Files as other experiments, an export and a training run leave them."""
     fig3 = [
         {
             "scheme": scheme,
