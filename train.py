@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from agents.evaluation.validation import VALIDATION_SEED, Validation
+from agents.evaluation.validation import SeveralValidations, validation_of
 from agents.policy import Policy
 from agents.routers.learned import LearnedRouter
 from agents.run.curves import draw_training_curves
@@ -21,10 +22,12 @@ from agents.run.metrics_file import MetricsFile
 from agents.run.progress import TrainingProgress
 from agents.run.resume import StoppedRun, save_run
 from agents.run.tracking import open_tracker
+from agents.study import convergence_trials, run_trials
 from configs.command import command
 from configs.convert import to_plain
-from configs.schema import TrainConfig
+from configs.schema import Job, TrainConfig
 from evaluate import evaluate
+from offload.experiments.training_curves import training_result
 
 if TYPE_CHECKING:
     from agents.rllib import QMIX
@@ -47,7 +50,11 @@ BEST = "validation_ratio"
 
 @command(TrainConfig, "train", based_on="resume", may_change=MAY_CHANGE)
 def main(config: TrainConfig) -> None:
-    console = Console()
+    JOBS[config.job](config, Console())
+
+
+def train_and_evaluate(config: TrainConfig, console: Console) -> None:
+    """One run, compared with every other router at its end."""
     run, complete = train(config, console)
     if not complete:
         console.print(f"interrupted; to go on: python train.py resume={run.shown}", soft_wrap=True)
@@ -111,7 +118,7 @@ def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:
     return run, done == total
 
 
-def begin(config: TrainConfig, console: Console) -> tuple[QMIX, Validation, RunFolder]:
+def begin(config: TrainConfig, console: Console) -> tuple[QMIX, SeveralValidations, RunFolder]:
     """What a run needs: the algorithm, new or as it was when the run to resume was stopped, and the run's folder.
 
     Nothing is written before everything is built, and nothing long begins before the checkpoint is known to fit.
@@ -119,17 +126,16 @@ def begin(config: TrainConfig, console: Console) -> tuple[QMIX, Validation, RunF
     from agents.rllib.build import build_qmix, device_of
     from agents.rllib.resume import load_training_state
 
-    training, scenario, settings, stopped = config.training, config.scenario, settings_of(config), None
+    training, settings, stopped = config.training, settings_of(config), None
     if config.resume is not None:
         stopped = StoppedRun.open(Path(config.resume), say=partial(console.print, soft_wrap=True))
-        stopped.require_fit(settings, scenario.layouts, MAY_CHANGE, config.algorithm.iterations)
+        stopped.require_fit(settings, config.scenario.layouts, MAY_CHANGE, config.algorithm.iterations)
     with console.status("building constellation and networks"):
-        algorithm = build_qmix(scenario, config.algorithm, config.cluster, seed=training.seed)
+        algorithm = build_qmix(config.turns, config.algorithm, config.cluster, seed=training.seed)
         if stopped:
             load_training_state(algorithm, stopped.training)
-        ephemeris = scenario.ephemeris("validation").to(device_of(algorithm))
-        worlds = scenario.worlds(ephemeris, training.validation_worlds, seed=VALIDATION_SEED)
-        validate = Validation(ephemeris, worlds, scenario.environment)
+        fleets = tuple(dict.fromkeys(config.turns))
+        validate = validation_of(fleets, training.validation_worlds, device_of(algorithm))
         run = stopped.reopen(settings) if stopped else RunFolder.create(RUNS, config.name, settings)
     return algorithm, validate, run
 
@@ -137,6 +143,34 @@ def begin(config: TrainConfig, console: Console) -> tuple[QMIX, Validation, RunF
 def settings_of(config: TrainConfig) -> dict[str, Any]:
     """The configuration as plain values, without where it was resumed from."""
     return to_plain(replace(config, resume=None))
+
+
+def show_convergence(config: TrainConfig, console: Console) -> None:
+    """Fig. 6 of BS-MARL, from trainings with the plain trainer: the same weights as under RLlib, and no start-up.
+
+    Trainings that are complete stay in the study's folder; started again, the command goes on with the others.
+    """
+    study = Path(config.convergence.folder)
+    trials = convergence_trials(config.scenario, config.algorithm, config.convergence)
+    finished = run_trials(trials, study, config.convergence.options, workers=config.convergence.workers)
+    with console.status(f"{len(trials)} trainings of {config.algorithm.iterations} epochs"):
+        for done, (trial, outcome) in enumerate(finished, start=1):
+            console.print(
+                f"{done}/{len(trials)}  {trial.name}, seed {trial.seed}: test delay {outcome.delay_s:.3f} s, "
+                f"{outcome.ratio:.3f} of best response, {100 * outcome.delivery:.2f}% delivered",
+                highlight=False,
+            )
+    result = training_result([trial.folder(study) for trial in trials])
+    console.print(result.table())
+    result.save(study)
+    console.print(f"written to {study}")
+
+
+JOBS: dict[Job, Callable[[TrainConfig, Console], None]] = {
+    Job.run: train_and_evaluate,
+    Job.convergence: show_convergence,
+}
+"""What each value of `job` does; `experiment=` sets it."""
 
 
 if __name__ == "__main__":
