@@ -107,6 +107,7 @@ def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:
                 if metrics[BEST] < best:
                     best = metrics[BEST]
                     policy.save(run.policy_file)
+                    tracker.policy(run.policy_file, done, {BEST: best})
             metrics_file.append(done, metrics)
             tracker.log(done, metrics)
             progress.update(done, metrics)
