@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from agents.policy import POLICY_FILE
+from agents.run.claim import claim
 from agents.run.durable import UNFINISHED, flush, flush_folder, write_durably
 from envs.config import ConfigError
 
@@ -38,11 +39,12 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path, name: str, config: Mapping[str, Any]) -> RunFolder:
-        """Make `root/<date>-<name>` with its config.yaml and point `root/latest` at it."""
+        """Make `root/<date>-<name>` with its config.yaml, for this process alone, and point `root/latest` at it."""
         root.mkdir(parents=True, exist_ok=True)
         stem = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{name}"
         path = _make_new(root.resolve(), stem)
         folder = cls(path)
+        claim(path)
         folder.write_config(config)
         _point(root / LATEST, path.name)
         return folder

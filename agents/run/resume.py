@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.run.checkpoint import Checkpoint, CheckpointDamaged, read_checkpoint, write_checkpoint
+from agents.run.claim import claim
 from agents.run.code_version import code_version
 from agents.run.folder import RunFolder
 from envs.config import ConfigError, require
@@ -49,9 +50,11 @@ class StoppedRun:
         """The run at `path` and its newest whole checkpoint, read. Says which checkpoints are damaged, and whether
         the code has changed since.
 
-        Raises ConfigError where there is none that is whole, or where its format is not that of this version.
+        Raises ConfigError where there is none that is whole, where its format is not that of this version, and where
+        another process is training the run.
         """
         folder = RunFolder.open(path)
+        claim(folder.path)
         return cls(folder, newest_checkpoint(folder, say))
 
     @property
