@@ -15,7 +15,7 @@ from rich.console import Console
 import agents
 from agents.evaluation import Comparison, compare, save_report, table
 from agents.policy import Policy
-from agents.routers import ROUTERS, Router
+from agents.routers import ROUTERS, Router, make_router
 from agents.routers.learned import LearnedRouter
 from agents.run.tracking import track_results
 from configs.command import command
@@ -65,6 +65,7 @@ def evaluate(
     console = console or Console()
     routers: list[Router] = [LearnedRouter(policy)] if policy else []
     routers += [make() for make in ROUTERS.values()]
+    routers += [make_router(name, "evaluation.routers") for name in evaluation.routers]
     with console.status("building the test worlds") as status:
         ephemeris = scenario.ephemeris("test")
         worlds = scenario.worlds(ephemeris, evaluation.worlds, seed=evaluation.seed)
