@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from agents.evaluation import Comparison, compare, save_report, table
 from agents.policy import Policy
 from agents.routers import ROUTERS, Router
 from agents.routers.learned import LearnedRouter
+from agents.run.tracking import track_results
 from configs.command import command
 from configs.convert import to_plain
 from configs.schema import SHIPPED_POLICY, EvaluateConfig, EvaluationConfig, Show
@@ -88,7 +90,18 @@ def evaluate(
     folder.mkdir(parents=True, exist_ok=True)
     save_report(folder, comparison, worlds=where, config=config, highlight=LearnedRouter.name)
     console.print(f"written to {folder}")
+    track_results(folder, folder, headline(comparison), say=partial(console.print, soft_wrap=True))
     return comparison
+
+
+def headline(comparison: Comparison) -> dict[str, float]:
+    """What a tracker's summary says of a comparison: how the learned policy did, or nothing without one."""
+    results = [result for result in comparison.results if result.router == LearnedRouter.name]
+    return {
+        f"evaluation/{name}": getattr(result, name)
+        for result in results
+        for name in ("mean_delay_s", "p95_delay_s", "delivery", "ratio_to_best_response")
+    }
 
 
 def show_routers(config: EvaluateConfig) -> None:
@@ -107,18 +120,20 @@ def show_bs_marl(config: EvaluateConfig) -> None:
     """The experiments of BS-MARL, packets routed by the policy."""
     folder = policy_folder(config.policy)
     own_run = (folder,) if folder and config.policy != SHIPPED_POLICY else ()
+    run, console = results_folder(folder), Console()
     run_bs_marl(
         config.scenario,
         config.offload,
         config.bs_marl,
-        results_folder(folder) / FOLDER,
+        run / FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
         learned=(LearnedRouter(Policy.load(folder)),) if folder else (),
         runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
         settings=to_plain(config),
-        console=Console(),
+        console=console,
     )
+    track_results(run, run / FOLDER, {}, say=partial(console.print, soft_wrap=True))
 
 
 SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {

@@ -92,6 +92,7 @@ def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:
                 if metrics[BEST] < best:
                     best = metrics[BEST]
                     policy.save(run.path / POLICY_FILE)
+                    tracker.policy(run.path / POLICY_FILE, done, {BEST: best})
             metrics_file.append(done, metrics)
             tracker.log(done, metrics)
             progress.update(done, metrics)
