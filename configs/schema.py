@@ -18,6 +18,8 @@ from envs.links import LINK_MODELS, EbN0Link, FixedLink, ShannonLink
 from envs.scenario import Scenario
 from offload.config import OffloadConfig
 from offload.experiments.config import BsMarlConfig
+from offload.joint.config import JointConfig
+from report.config import GlobeConfig
 
 Link = Annotated[EbN0Link | ShannonLink | FixedLink, OneOf("model", LINK_MODELS)]
 """The group `link`: its key `model` names the class, the other keys are that class's fields."""
@@ -72,10 +74,11 @@ SHIPPED_POLICY = "shipped"
 
 
 class Show(str, Enum):
-    """What `evaluate.py` measures: the table of routers, or the experiments of BS-MARL."""
+    """What `evaluate.py` measures: the table of routers, the experiments of BS-MARL, or both papers joined."""
 
     routers = "routers"
     bs_marl = "bs_marl"
+    joint = "joint"
 
 
 class Job(str, Enum):
@@ -131,21 +134,25 @@ class TrainConfig:
 class EvaluateConfig:
     """Everything `evaluate.py` can be told. With a run's policy, what is not said is as that run was trained.
 
-    policy: folder of the run whose policy is evaluated; "shipped": the one that comes with LEOMix, on the scenario of
-        configs/evaluate.yaml; None: the routers that need no training.
+    policy: folder of the run, or folder or .onnx file of the export, whose policy is evaluated; "shipped": the one that
+        comes with LEOMix, on the scenario of configs/evaluate.yaml; None: the routers that need no training.
     show: what is measured; `experiment=` sets it.
+    report: write report.html too; it replays episodes of the routers, which are compared for it whatever `show` is.
     """
 
     constellation: Constellation
     link: Link
     policy: str | None = SHIPPED_POLICY
     show: Show = Show.routers
+    report: bool = False
+    globe: GlobeConfig = field(default_factory=GlobeConfig)
     day: DayConfig = field(default_factory=DayConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     offload: OffloadConfig = field(default_factory=OffloadConfig)
     bs_marl: BsMarlConfig = field(default_factory=BsMarlConfig)
+    joint: JointConfig = field(default_factory=JointConfig)
 
     @property
     def scenario(self) -> Scenario:
