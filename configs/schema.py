@@ -59,10 +59,12 @@ class EvaluationConfig:
 
     worlds: how many, drawn from the day's test slots.
     seed: of the worlds.
+    routers: routers of your own that are compared besides the built-in ones, as `module:maker` (docs/extending.md).
     """
 
     worlds: int = 500
     seed: int = 1_000_003
+    routers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.worlds >= 2, "evaluation.worlds", self.worlds, "at least 2, an interval needs them")
