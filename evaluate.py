@@ -28,6 +28,7 @@ from envs.scenario import Scenario
 from models.datasets import DatasetError
 from models.experiments.plots import write_plots
 from models.experiments.report import on_screen, write_all, write_table
+from models.experiments.spaceverse import FOLDER as SPACEVERSE_FOLDER
 from models.experiments.spaceverse import measure_spaceverse
 from models.interface import ModelUnavailable
 from offload.experiments.bs_marl import FOLDER, run_bs_marl
@@ -205,9 +206,9 @@ def show_joint(config: EvaluateConfig) -> None:
 
 
 def show_spaceverse(config: EvaluateConfig) -> None:
-    """The experiments of SpaceVerse; no router and no policy is asked."""
+    """The experiments of SpaceVerse; no router is asked, the policy only says beside what the results are kept."""
     console = Console()
-    folder = Path("runs/spaceverse")
+    folder = results_folder(policy_path(config.policy)) / SPACEVERSE_FOLDER
     measured = []
     try:
         with console.status("loading the models") as status:

@@ -29,14 +29,15 @@ def write_table(table: Table, folder: Path) -> Path:
 
 
 def write_all(tables: Sequence[Table], folder: Path, settings: dict[str, Any]) -> Path:
-    """Write spaceverse.json with all tables, their notes and the settings."""
+    """Write spaceverse.json with all tables and their notes, and settings.json."""
     folder.mkdir(parents=True, exist_ok=True)
     everything = {
         table.name: {"title": table.title, "note": table.note, "rows": [_plain(row) for row in table.rows]}
         for table in tables
     }
     path = folder / "spaceverse.json"
-    path.write_text(json.dumps({"settings": settings, "tables": everything}, indent=1) + "\n")
+    path.write_text(json.dumps(everything, indent=1) + "\n")
+    (folder / "settings.json").write_text(json.dumps(settings, indent=1) + "\n")
     return path
 
 

@@ -19,6 +19,8 @@ from models.sample import SampleError
 from models.sources import load_encoder, load_model
 from models.timing import THIS_MACHINE
 
+FOLDER = "spaceverse"
+"""Where the results go, in the folder of the run."""
 MOST_LISTED = 200  # unusable samples that are named
 
 
