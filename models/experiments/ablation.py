@@ -44,8 +44,7 @@ def _judged(method: Method, part: Record, plan: Plan, workload: Workload) -> dic
     outcome = method.target(part) if isinstance(method, Gated) else part.small_score
     sent = plan.offloaded
     spent, whole = [], []
-    for i, sample in enumerate(part.samples):
-        tokens = int(part.tokens[i])
+    for i, (sample, tokens) in enumerate(zip(part.samples, part.tokens.tolist(), strict=True)):
         job = workload.job(i, sample, tokens=tokens, decoded=int(plan.decoded[i]))
         spent.append(job.onboard_s)
         whole.append(workload.onboard_s(sample, tokens))

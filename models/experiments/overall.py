@@ -33,7 +33,7 @@ def latency_of(
         workload.job(
             i,
             sample,
-            tokens=int(test.tokens[i]),
+            tokens=tokens,
             decoded=int(plan.decoded[i]),
             looked=plan.looked,
             gates=int(plan.gates[i]),
@@ -41,7 +41,7 @@ def latency_of(
             coded_bytes=float(coded_bytes[i]) if plan.offloaded[i] else None,
             token_share=method.pruned_share,
         )
-        for i, sample in enumerate(test.samples)
+        for i, (sample, tokens) in enumerate(zip(test.samples, test.tokens.tolist(), strict=True))
     ]
     return latency_row(workload.run(jobs))
 
