@@ -17,7 +17,7 @@ class Globe {
     this.places = scene.stations.map((station) => ({
       ...station, position: onSphere(station.latitude_deg, station.longitude_deg, EARTH),
     }));
-    this.light = new deck.DirectionalLight({ color: [255, 255, 255], intensity: 1.25, direction: [1, 0, 0] });
+    this.light = new deck.DirectionalLight({ color: [255, 255, 255], intensity: 0.75, direction: [1, 0, 0] });
     this.deck = new deck.Deck({
       parent: stage,
       views: this.views(),
