@@ -11,8 +11,9 @@ from agents.config import AlgorithmConfig
 from agents.run.tracking import TrackingConfig
 from configs.convert import OneOf
 from envs.config import EnvironmentConfig, TaskConfig, require
-from envs.constellation import Constellation
+from envs.constellation import FLEETS, Constellation, TleFleet
 from envs.day import DayConfig
+from envs.failures import FailureConfig
 from envs.links import LINK_MODELS, EbN0Link, FixedLink, ShannonLink
 from envs.scenario import Scenario
 from offload.config import OffloadConfig
@@ -20,6 +21,9 @@ from offload.experiments.config import BsMarlConfig
 
 Link = Annotated[EbN0Link | ShannonLink | FixedLink, OneOf("model", LINK_MODELS)]
 """The group `link`: its key `model` names the class, the other keys are that class's fields."""
+
+AnyFleet = Annotated[Constellation | TleFleet, OneOf("kind", FLEETS, default="walker")]
+"""The group `constellation`: its key `kind` names the class."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,12 @@ class TrainConfig:
     resume: folder of an interrupted run that is to go on; its configuration holds.
     """
 
-    constellation: Constellation
+    constellation: AnyFleet
     link: Link
     day: DayConfig = field(default_factory=DayConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
+    failures: FailureConfig = field(default_factory=FailureConfig)
     algorithm: AlgorithmConfig = field(default_factory=AlgorithmConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
@@ -101,7 +106,7 @@ class TrainConfig:
     @property
     def scenario(self) -> Scenario:
         """What the policy is trained on."""
-        return Scenario(self.constellation, self.link, self.day, self.task, self.environment)
+        return Scenario(self.constellation, self.link, self.day, self.task, self.environment, self.failures)
 
 
 @dataclass(frozen=True)
@@ -113,13 +118,14 @@ class EvaluateConfig:
     show: what is measured; `experiment=` sets it.
     """
 
-    constellation: Constellation
+    constellation: AnyFleet
     link: Link
     policy: str | None = SHIPPED_POLICY
     show: Show = Show.routers
     day: DayConfig = field(default_factory=DayConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
+    failures: FailureConfig = field(default_factory=FailureConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     offload: OffloadConfig = field(default_factory=OffloadConfig)
     bs_marl: BsMarlConfig = field(default_factory=BsMarlConfig)
@@ -127,4 +133,4 @@ class EvaluateConfig:
     @property
     def scenario(self) -> Scenario:
         """What the routers are compared on."""
-        return Scenario(self.constellation, self.link, self.day, self.task, self.environment)
+        return Scenario(self.constellation, self.link, self.day, self.task, self.environment, self.failures)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import Tensor
 
 from envs.config import EnvironmentConfig, TaskConfig
-from envs.constellation import Constellation
+from envs.constellation import Fleet
 from envs.day import DayConfig
 from envs.ephemeris import Ephemeris, build_ephemeris
+from envs.failures import FailureConfig
 from envs.links import LinkModel
-from envs.topology import build_topology
+from envs.topology import Topology, build_topology
 from envs.worlds import Worlds, sample_worlds
 
 Part = Literal["training", "validation", "test"]
@@ -23,16 +24,17 @@ Part = Literal["training", "validation", "test"]
 class Scenario:
     """Everything about the physics and the game; small and picklable, so that every process can build its own."""
 
-    constellation: Constellation
+    constellation: Fleet
     link: LinkModel
     day: DayConfig
     task: TaskConfig
     environment: EnvironmentConfig
+    failures: FailureConfig = field(default_factory=FailureConfig)
 
-    def ephemeris(self, part: Part) -> Ephemeris:
-        """Links and costs in the slots of one part of the day, on the CPU.
+    def topology(self, part: Part) -> Topology:
+        """Links in the slots of one part of the day, without those that have failed, on the CPU.
 
-        Raises ConfigError when the satellites of the constellation would collide.
+        Raises ConfigError when the satellites of the constellation would collide, or its file cannot be used.
         """
         slots: Tensor = getattr(self.day.split(), part)
         topology = build_topology(
@@ -42,7 +44,14 @@ class Scenario:
             propagator=self.day.propagator,
             clearance_km=self.day.clearance_km,
         )
-        return build_ephemeris(topology, self.environment.relay_s_per_mbit)
+        return self.failures.apply(topology, slots)
+
+    def ephemeris(self, part: Part) -> Ephemeris:
+        """Links and costs in the slots of one part of the day, on the CPU.
+
+        Raises ConfigError as `topology` does.
+        """
+        return build_ephemeris(self.topology(part), self.environment.relay_s_per_mbit)
 
     def worlds(self, ephemeris: Ephemeris, n_worlds: int, *, seed: int) -> Worlds:
         """`n_worlds` worlds of this workload in the slots of `ephemeris`; equal seeds give equal worlds."""

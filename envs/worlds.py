@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from envs.config import ConfigError, TaskConfig
+from envs.connectivity import component_sizes
 from envs.ephemeris import Ephemeris
 
 
@@ -62,11 +63,13 @@ def sample_worlds(
 ) -> Worlds:
     """Draw `n_worlds` worlds with distinct sensing and computing satellites.
 
-    Every sensing satellite is served by the computing satellite the fewest hops away (ties at random). Drawn on the
-    CPU, so that a seed means the same worlds on every device.
+    Every sensing satellite is served by the computing satellite the fewest hops away (ties at random), and reaches it:
+    satellites without a way to any computing satellite are not drawn, nor computing satellites in a part of the
+    network too small for all tasks, nor slots that have no such part. In a connected network nothing is left out.
+    Drawn on the CPU, so that a seed means the same worlds on every device.
 
     slots: the slots to draw from (validation and test use slots never trained on); default all.
-    Raises ConfigError when the constellation has too few satellites for the tasks.
+    Raises ConfigError when the constellation, or what hangs together of it, has too few satellites for the tasks.
     """
     n, k = task.n_tasks, task.n_computing
     n_satellites = ephemeris.topology.constellation.n_satellites
@@ -81,10 +84,22 @@ def sample_worlds(
         low, high = bounds
         return low + (high - low) * torch.rand(n_worlds, n, generator=generator)
 
+    component = ephemeris.component.cpu()  # [T, V]
+    large = component_sizes(component) >= n + k  # [T, V] satellites with company enough for all tasks
     choices = torch.arange(ephemeris.n_slots) if slots is None else slots.cpu()
+    choices = choices[large[choices].any(1)]
+    if not len(choices):
+        raise ConfigError(
+            f"task.n_tasks={n} plus task.n_computing={k} is more than the satellites of "
+            f"{ephemeris.topology.constellation.name} that hang together in any slot: take fewer tasks or failures"
+        )
     slot = choices[torch.randint(len(choices), (n_worlds,), generator=generator)]  # [E]
-    chosen = torch.rand(n_worlds, n_satellites, generator=generator).topk(n + k, dim=1).indices  # [E, n + K]
-    sensing, computing = chosen[:, :n], chosen[:, n:]
+    priority = torch.rand(n_worlds, n_satellites, generator=generator)  # [E, V], below 1
+    ahead = priority.masked_fill(~large[slot], -1.0).topk(n + k, dim=1).indices  # [E, n + K]
+    computing = ahead[:, n:]
+    part = component[slot]  # [E, V]
+    served = (part[:, :, None] == part.gather(1, computing)[:, None]).any(2).scatter_(1, computing, False)
+    sensing = priority.masked_fill(~served, -1.0).topk(n, dim=1).indices  # [E, n]
     tie_break = 1e-3 * torch.rand(n_worlds, 1, k, generator=generator)
     data_mbit, model_mbit = uniform(task.data_mbit), uniform(task.model_mbit)
 
