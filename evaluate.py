@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from agents.routers import ROUTERS, Router
 from agents.routers.learned import LearnedRouter
 from configs.command import command
 from configs.convert import to_plain
+from configs.held_out import seen_slots
 from configs.schema import SHIPPED_POLICY, EvaluateConfig, EvaluationConfig, Show
+from envs.connectivity import connectivity
 from envs.scenario import Scenario
 from offload.experiments.bs_marl import FOLDER, run_bs_marl
 
@@ -50,6 +53,7 @@ def evaluate(
     *,
     policy: Policy | None = None,
     settings: dict[str, Any] | None = None,
+    seen: Sequence[int] = (),
     console: Console | None = None,
 ) -> Comparison:
     """Compare `policy` and all baseline routers on worlds in the test slots of `scenario`.
@@ -57,15 +61,24 @@ def evaluate(
     Shows the table on `console` and writes evaluation.json, evaluation.csv and evaluation.png into `folder`.
 
     settings: further settings worth keeping beside the results (how the policy was trained, say).
+    seen: test slots in which the policy was trained or chosen; there should be none, and a warning says if there are.
     Raises PolicyError when the policy reads observations that this version does not make, ConfigError when the tasks
     do not fit the constellation.
     """
     console = console or Console()
     routers: list[Router] = [LearnedRouter(policy)] if policy else []
     routers += [make() for make in ROUTERS.values()]
+    if seen:
+        console.print(
+            f"warning: in {len(seen)} of the {scenario.day.test_slots} test slots the policy was trained or chosen "
+            "(day.* is not as in its run): its figures are too good",
+            soft_wrap=True,
+        )
     with console.status("building the test worlds") as status:
         ephemeris = scenario.ephemeris("test")
         worlds = scenario.worlds(ephemeris, evaluation.worlds, seed=evaluation.seed)
+        for remark in scenario.remarks(ephemeris):
+            console.print(remark, highlight=False, soft_wrap=True)
         comparison = compare(
             routers,
             ephemeris,
@@ -79,6 +92,8 @@ def evaluate(
         "n_satellites": ephemeris.n_satellites,
         "part": "test",
         "slots": scenario.day.split().test.tolist(),
+        "slots_seen_in_training": list(seen),
+        "connectivity": asdict(connectivity(ephemeris.component)),
         "n_worlds": worlds.n_worlds,
         "n_tasks": worlds.n_tasks,
         "n_packets": comparison.n_packets,
@@ -100,6 +115,7 @@ def show_routers(config: EvaluateConfig) -> None:
         results_folder(folder),
         policy=Policy.load(folder) if folder else None,
         settings={"policy": config.policy},
+        seen=seen_slots(config, folder) if folder else (),
     )
 
 
@@ -114,7 +130,7 @@ def show_bs_marl(config: EvaluateConfig) -> None:
         results_folder(folder) / FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
-        learned=LearnedRouter(Policy.load(folder)) if folder else None,
+        learned=(LearnedRouter(Policy.load(folder)),) if folder else (),
         runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
         settings=to_plain(config),
         console=Console(),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
 
-from agents.evaluation.validation import VALIDATION_SEED, Validation
+from agents.evaluation.validation import validation_of
 from agents.policy import POLICY_FILE, Policy
 from agents.routers.learned import LearnedRouter
 from agents.run.curves import draw_training_curves
@@ -18,10 +19,12 @@ from agents.run.interruption import INTERRUPTED, Interruption
 from agents.run.metrics_file import MetricsFile
 from agents.run.progress import TrainingProgress
 from agents.run.tracking import open_tracker
+from agents.study import convergence_trials, run_trials
 from configs.command import command
 from configs.convert import to_plain
-from configs.schema import TrainConfig
+from configs.schema import Job, TrainConfig
 from evaluate import evaluate
+from offload.experiments.training_curves import training_result
 
 RUNS = Path("runs")
 MAY_CHANGE = ("training", "evaluation", "cluster", "tracking", "algorithm.iterations")
@@ -32,7 +35,11 @@ BEST = "validation_ratio"
 
 @command(TrainConfig, "train", based_on="resume", may_change=MAY_CHANGE)
 def main(config: TrainConfig) -> None:
-    console = Console()
+    JOBS[config.job](config, Console())
+
+
+def train_and_evaluate(config: TrainConfig, console: Console) -> None:
+    """One run, compared with every other router at its end."""
     run, complete = train(config, console)
     if not complete:
         console.print(f"interrupted; to go on: python train.py resume={run.shown}", soft_wrap=True)
@@ -59,10 +66,9 @@ def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:
 
     training, scenario, total = config.training, config.scenario, config.algorithm.iterations
     with console.status("building constellation and networks"):
-        algorithm = build_qmix(scenario, config.algorithm, config.cluster, seed=training.seed)
-        ephemeris = scenario.ephemeris("validation").to(device_of(algorithm))
-        worlds = scenario.worlds(ephemeris, training.validation_worlds, seed=VALIDATION_SEED)
-        validate = Validation(ephemeris, worlds, scenario.environment)
+        algorithm = build_qmix(config.turns, config.algorithm, config.cluster, seed=training.seed)
+        fleets = tuple(dict.fromkeys(config.turns))
+        validate = validation_of(fleets, training.validation_worlds, device_of(algorithm))
         run = open_run(config)
         if config.resume:
             algorithm.restore_from_path(run.latest_checkpoint())
@@ -106,6 +112,34 @@ def open_run(config: TrainConfig) -> RunFolder:
     run.latest_checkpoint()  # raises where there is none, before anything changes
     run.write_config(settings)
     return run
+
+
+def show_convergence(config: TrainConfig, console: Console) -> None:
+    """Fig. 6 of BS-MARL, from trainings with the plain trainer: the same weights as under RLlib, and no start-up.
+
+    Trainings that are complete stay in the study's folder; started again, the command goes on with the others.
+    """
+    study = Path(config.convergence.folder)
+    trials = convergence_trials(config.scenario, config.algorithm, config.convergence)
+    finished = run_trials(trials, study, config.convergence.options, workers=config.convergence.workers)
+    with console.status(f"{len(trials)} trainings of {config.algorithm.iterations} epochs"):
+        for done, (trial, outcome) in enumerate(finished, start=1):
+            console.print(
+                f"{done}/{len(trials)}  {trial.name}, seed {trial.seed}: test delay {outcome.delay_s:.3f} s, "
+                f"{outcome.ratio:.3f} of best response, {100 * outcome.delivery:.2f}% delivered",
+                highlight=False,
+            )
+    result = training_result([trial.folder(study) for trial in trials])
+    console.print(result.table())
+    result.save(study)
+    console.print(f"written to {study}")
+
+
+JOBS: dict[Job, Callable[[TrainConfig, Console], None]] = {
+    Job.run: train_and_evaluate,
+    Job.convergence: show_convergence,
+}
+"""What each value of `job` does; `experiment=` sets it."""
 
 
 if __name__ == "__main__":

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Annotated
 
 from agents.cluster import ClusterConfig
 from agents.config import AlgorithmConfig
 from agents.run.tracking import TrackingConfig
+from agents.study.convergence import ConvergenceConfig
 from configs.convert import OneOf
 from envs.config import EnvironmentConfig, TaskConfig, require
-from envs.constellation import FLEETS, Constellation, TleFleet
+from envs.constellation import CONSTELLATIONS, FLEETS, Constellation, TleFleet
 from envs.day import DayConfig
 from envs.failures import FailureConfig
 from envs.links import LINK_MODELS, EbN0Link, FixedLink, ShannonLink
@@ -31,6 +32,8 @@ class TrainingConfig:
     """How a training run is seeded, watched and kept; how long it is stands in `algorithm.iterations`.
 
     seed: of everything random in training; validation and test worlds do not depend on it.
+    also_on: presets that are trained on beside `constellation`, with the same tasks; rollouts take turns, and every
+        other one is on `constellation`.
     validation_every: iterations between two looks at the validation worlds, which choose the exported policy.
     validation_worlds: how many there are.
     checkpoint_every: iterations between two checkpoints.
@@ -38,6 +41,7 @@ class TrainingConfig:
     """
 
     seed: int = 0
+    also_on: tuple[str, ...] = ()
     validation_every: int = 20
     validation_worlds: int = 256
     checkpoint_every: int = 50
@@ -45,6 +49,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, "training.seed", self.seed, "zero or more")
+        unknown = [name for name in self.also_on if name not in CONSTELLATIONS]
+        require(not unknown, "training.also_on", self.also_on, f"presets: {', '.join(CONSTELLATIONS)}")
         for name in ("validation_every", "validation_worlds", "checkpoint_every", "keep_checkpoints"):
             require(getattr(self, name) >= 1, f"training.{name}", getattr(self, name), "at least 1")
 
@@ -76,12 +82,20 @@ class Show(str, Enum):
     bs_marl = "bs_marl"
 
 
+class Job(str, Enum):
+    """What `train.py` does: one run and its evaluation, or many trainings that are compared (Fig. 6)."""
+
+    run = "run"
+    convergence = "convergence"
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything `train.py` can be told.
 
     name: part of the run folder's name.
     resume: folder of an interrupted run that is to go on; its configuration holds.
+    job: what is done; `experiment=` sets it.
     """
 
     constellation: AnyFleet
@@ -97,6 +111,8 @@ class TrainConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     name: str = "routing"
     resume: str | None = None
+    job: Job = Job.run
+    convergence: ConvergenceConfig = field(default_factory=ConvergenceConfig)
 
     def __post_init__(self) -> None:
         allowed = "letters, digits, '-' and '_': it becomes part of a folder's name"
@@ -107,6 +123,13 @@ class TrainConfig:
     def scenario(self) -> Scenario:
         """What the policy is trained on."""
         return Scenario(self.constellation, self.link, self.day, self.task, self.environment, self.failures)
+
+    @property
+    def turns(self) -> tuple[Scenario, ...]:
+        """Whose worlds the rollouts play, in turn."""
+        own = self.scenario
+        others = (replace(own, constellation=CONSTELLATIONS[name]) for name in self.training.also_on)
+        return tuple(scenario for other in others for scenario in (own, other)) or (own,)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import Tensor
 
 from envs.config import EnvironmentConfig, TaskConfig
+from envs.connectivity import connectivity
 from envs.constellation import Fleet
 from envs.day import DayConfig
 from envs.ephemeris import Ephemeris, build_ephemeris
@@ -53,6 +55,17 @@ class Scenario:
         """
         return build_ephemeris(self.topology(part), self.environment.relay_s_per_mbit)
 
-    def worlds(self, ephemeris: Ephemeris, n_worlds: int, *, seed: int) -> Worlds:
-        """`n_worlds` worlds of this workload in the slots of `ephemeris`; equal seeds give equal worlds."""
+    def remarks(self, ephemeris: Ephemeris) -> list[str]:
+        """What a user should know of these worlds, one line each: about the fleet's file, and who is cut off."""
+        remarks = [f"warning: {warning}" for warning in self.constellation.warnings]
+        connected = connectivity(ephemeris.component)
+        if connected.disconnected_pairs:
+            remarks.append(f"{connected}; worlds are drawn among the others")
+        return remarks
+
+    def worlds(self, ephemeris: Ephemeris, n_worlds: int, *, seed: int | Sequence[int]) -> Worlds:
+        """`n_worlds` worlds of this workload in the slots of `ephemeris`; equal seeds give equal worlds.
+
+        seed: of all of them together, or a sequence with one for each.
+        """
         return sample_worlds(ephemeris, self.task, n_worlds, seed=seed)

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from envs.announcements import Announcements
-from envs.config import EnvironmentConfig, LoadView, Reward, require
+from envs.config import DeadEnds, EnvironmentConfig, LoadView, Reward, require
+from envs.dead_ends import hops_avoiding
 from envs.delay import Delays, packet_delays, uncongested_delays
 from envs.ephemeris import HOPS, Ephemeris
 from envs.rows import take_rows
@@ -124,6 +125,7 @@ class RoutingSimulator:
             self._allocate(n_worlds, n_packets)
         self.worlds = worlds
         self.step_count = 0
+        self.steps = torch.zeros(n_worlds, dtype=torch.long, device=self.device)
 
         flat_packets = n_worlds * n_packets
         self._index = torch.arange(flat_packets, device=self.device)
@@ -154,7 +156,7 @@ class RoutingSimulator:
         constants = self._constants.index_select(0, present).unbind(1)
         self._arrive(present, self._satellite[present], *constants[1:])
         self._finished = ~self.alive.any(1)
-        self._turn = self._next_turn()
+        self._turn: Turn | None = None
 
     def _allocate(self, n_worlds: int, n_packets: int) -> None:
         self.n_worlds, self.n_packets = n_worlds, n_packets
@@ -241,7 +243,7 @@ class RoutingSimulator:
     @property
     def truncated(self) -> Tensor:
         """[E] worlds stopped by the time limit with packets still on their way."""
-        return ~self._finished & (self.step_count >= self.config.max_steps)
+        return ~self._finished & (self.steps >= self.config.max_steps)
 
     def remaining_s(self) -> Tensor:
         """[E, P] uncongested delay from where each packet is to its destination; 0 once delivered."""
@@ -256,6 +258,8 @@ class RoutingSimulator:
 
     def turn(self) -> Turn:
         """The decisions due now; empty when every world is finished. `truncated` says whether time is up."""
+        if self._turn is None:
+            self._turn = self._next_turn()
         return self._turn
 
     def step(self, turn: Turn, direction: Tensor) -> StepOutcome:
@@ -273,6 +277,7 @@ class RoutingSimulator:
             team, moved_credit = self._move(turn.select(moves), direction[moves])
             credit = torch.zeros(len(turn), device=self.device).index_copy_(0, moves, moved_credit)
         self.step_count += 1
+        self.steps += 1
         was_finished = self._finished
         self._finished = ~self.alive.any(1)
         if self.config.reward.kind is Reward.paper:
@@ -280,7 +285,7 @@ class RoutingSimulator:
             ended = (self._finished & ~was_finished).nonzero().squeeze(1)
             if len(ended):
                 team[ended] = self.paper_reward(ended)
-        self._turn = self._next_turn()
+        self._turn = None
         return StepOutcome(team_reward=team, credit=credit)
 
     def _refuse(self, turn: Turn, direction: Tensor, legal: Tensor) -> None:
@@ -390,7 +395,23 @@ class RoutingSimulator:
             hops_after = self._hops_to_go.index_select(0, goal).view(-1, 4)
             legal = legal & (hops_after < (self.config.max_hops - hops)[:, None])
             n_up = self._n_up.index_select(0, (slot_row[:, None] + neighbour).view(-1)).view(-1, 4)
-            leads_on = (trail < n_up) | (hops_after == 0)  # for the unvisited, `trail` counts closed ways on
+            if self.config.dead_ends is DeadEnds.whole_way:
+                hops_left = self.config.max_hops - 1 - hops
+                leads_on = (
+                    hops_avoiding(
+                        self.ephemeris,
+                        slot_row,
+                        neighbour,
+                        destination,
+                        self._entered(packet),
+                        int(hops_left.amax()),
+                    )
+                    <= hops_left[:, None]
+                )
+            else:
+                leads_on = (trail < n_up) | (
+                    hops_after == 0
+                )  # for the unvisited, `trail` counts closed ways on
             preferred = legal & leads_on
             legal = torch.where(preferred.any(1, keepdim=True), preferred, legal)
         self._legal.index_copy_(0, packet, legal)
@@ -403,6 +424,10 @@ class RoutingSimulator:
             self._dropped[gone] = True
             self._queue(gone, -1.0)
         return lost
+
+    def _entered(self, packet: Tensor) -> Tensor:
+        """[M, V] bool, which satellites each `packet` [M] has entered."""
+        return self._trail.view(-1, self.n_satellites).index_select(0, packet) >= VISITED
 
     def _next_turn(self) -> Turn:
         alive = self._alive.nonzero().squeeze(1)

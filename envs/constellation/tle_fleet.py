@@ -47,8 +47,8 @@ class TleFleet:
     The planes and the order in them are those of noon of the simulated day and hold all day. Whatever `propagator`
     is asked for, satellites move by SGP4, the only model in which two-line elements mean anything.
 
-    Raises `ConfigError` naming the field for impossible values; the file is read at the first use, by `check` at
-    the latest.
+    Raises `ConfigError` naming the field for impossible values; the file is read once in a
+    process, at the first use (`check` is one).
     """
 
     file: str | None = None

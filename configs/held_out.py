@@ -1,0 +1,35 @@
+"""Whether a policy is tested where it was trained: the same constellation at the same time of the day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from configs.convert import to_dataclass
+from configs.schema import AnyFleet, EvaluateConfig
+from envs.day import DayConfig
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What matters here of a run's configuration."""
+
+    constellation: AnyFleet
+    day: DayConfig = field(default_factory=DayConfig)
+
+
+def seen_slots(config: EvaluateConfig, run: Path) -> list[int]:
+    """The test slots of `config` that are slots in which the policy in the folder `run` was trained or chosen.
+
+    Empty if `run` has no config.yaml, for then nobody knows, or was trained on another constellation.
+    """
+    stored_file = run / "config.yaml"
+    if not stored_file.is_file():
+        return []
+    stored = OmegaConf.load(stored_file)
+    trained = to_dataclass(_Trained, {key: stored[key] for key in ("constellation", "day") if key in stored})
+    if trained.constellation != config.constellation:
+        return []
+    return config.day.seen_in(trained.day)
