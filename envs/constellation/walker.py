@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -97,17 +96,17 @@ class Constellation:
         """V."""
         return self.planes * self.satellites_per_plane
 
-    @cached_property
+    @property
     def plane(self) -> Tensor:
         """[V] int64, the plane of every satellite."""
         return torch.arange(self.planes).repeat_interleave(self.satellites_per_plane)
 
-    @cached_property
+    @property
     def slot(self) -> Tensor:
         """[V] int64, the place of every satellite within its plane."""
         return torch.arange(self.satellites_per_plane).repeat(self.planes)
 
-    @cached_property
+    @property
     def turns(self) -> Tensor:
         """[V, 2] float32: plane over planes, and slot over slots."""
         return torch.stack([self.plane / self.planes, self.slot / self.satellites_per_plane], 1)
