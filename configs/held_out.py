@@ -20,12 +20,12 @@ class _Trained:
     day: DayConfig = field(default_factory=DayConfig)
 
 
-def seen_slots(config: EvaluateConfig, run: Path) -> list[int]:
-    """The test slots of `config` that are slots in which the policy in the folder `run` was trained or chosen.
+def seen_slots(config: EvaluateConfig, policy: Path) -> list[int]:
+    """The test slots of `config` in which `policy`, a run's folder or a file in it, was trained or chosen.
 
-    Empty if `run` has no config.yaml, for then nobody knows, or was trained on another constellation.
+    Empty if there is no config.yaml, for then nobody knows, or was trained on another constellation.
     """
-    stored_file = run / "config.yaml"
+    stored_file = (policy if policy.is_dir() else policy.parent) / "config.yaml"
     if not stored_file.is_file():
         return []
     stored = OmegaConf.load(stored_file)

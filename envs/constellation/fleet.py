@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from sgp4.api import Satrec
 from torch import Tensor
 
 from envs.config import ConfigError
@@ -107,6 +108,10 @@ class Fleet(Protocol):
 
     def check(self) -> None:
         """Raise `ConfigError` if the fleet cannot fly."""
+        ...
+
+    def satrecs(self) -> list[Satrec]:
+        """One SGP4 model per satellite; skyfield takes them by `EarthSatellite.from_satrec`."""
         ...
 
     def positions_km(self, time_s: Tensor, propagator: str = "j2") -> Tensor:

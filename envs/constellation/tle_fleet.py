@@ -174,6 +174,10 @@ class TleFleet:
         """Read the file; raises `ConfigError` where it cannot be used."""
         _ = self._flying
 
+    def satrecs(self) -> list[Satrec]:
+        """One SGP4 model per satellite, of the file's elements."""
+        return list(self._flying.satrecs)
+
     def positions_km(self, time_s: Tensor, propagator: str = "j2") -> Tensor:
         """Positions [T, V, 3] float32 in km (TEME) at `time_s` [T], by SGP4 whatever the `propagator`.
 
@@ -200,6 +204,7 @@ class _Flying:
     """What a `TleFleet` comes to."""
 
     records: tuple[TleRecord, ...]
+    satrecs: tuple[Satrec, ...]
     model: SatrecArray
     shell: Shell
     shells: tuple[Shell, ...]
@@ -300,6 +305,7 @@ def _fly(fleet: TleFleet) -> _Flying:
     )
     return _Flying(
         records=tuple(records[i] for i in member[flight]),
+        satrecs=tuple(flying),
         model=SatrecArray(flying),
         shell=shell,
         shells=tuple(shells),

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from sgp4.api import Satrec
 from torch import Tensor
 
 from envs.config import require
@@ -22,7 +23,7 @@ from envs.constellation.fleet import (
 )
 from envs.constellation.wiring import least_versine
 from envs.earth import EARTH_RADIUS_KM
-from envs.orbit import DAY_START, positions_km
+from envs.orbit import DAY_START, positions_km, satrecs
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,10 @@ class Constellation:
                 f"choose another constellation.phasing (now {self.phasing}) or "
                 f"constellation.inclination_deg (now {self.inclination_deg:g})"
             )
+
+    def satrecs(self) -> list[Satrec]:
+        """One SGP4 model per satellite, of the mean elements and without drag."""
+        return satrecs(self)
 
     def positions_km(self, time_s: Tensor, propagator: str = "j2") -> Tensor:
         """Positions [T, V, 3] float32 in km (TEME) at `time_s` [T]; propagator: one of `envs.orbit.PROPAGATORS`."""
