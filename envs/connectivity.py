@@ -31,7 +31,8 @@ class Connectivity:
             return "every satellite reaches every other"
         return (
             f"{100 * self.disconnected_pairs:.3g}% of the pairs of satellites have no way to each other: "
-            f"{self.cut_off:.3g} satellites are cut off, the largest part holds {100 * self.largest:.4g}%"
+            f"{self.cut_off:.3g} satellites are cut off, the largest of {self.parts:.3g} parts has "
+            f"{100 * self.largest:.3g}% of all"
         )
 
 

@@ -88,7 +88,7 @@ def show(description: Description, console: Console) -> None:
         ("inclination", f"{description.inclination_deg:.2f} degrees"),
         ("period", f"{description.period_s:.0f} s"),
         ("closest approach", f"{distance_km:.1f} km, of satellites {a} and {b}"),
-        ("connectivity", f"{description.connectivity}; {description.connectivity.parts:.3g} parts"),
+        ("connectivity", str(description.connectivity)),
     ):
         facts.add_row(name, value)
     if description.shells:

@@ -264,9 +264,7 @@ def _fly(fleet: TleFleet) -> _Flying:
     )
     lost = error.any(1)
     if lost.any():
-        warnings.append(
-            f"{lost.sum()} of the satellites left out, SGP4 fails: {_names([records[i] for i in keep[lost]])}"
-        )
+        warnings.append(f"SGP4 fails, left out: {_names([records[i] for i in keep[lost]])}")
     keep = keep[~lost]
 
     shells = find_shells(
