@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from configs.convert import to_dataclass
 from configs.schema import AnyFleet, EvaluateConfig
+from envs.constellation import CONSTELLATIONS
 from envs.day import DayConfig
 
 
@@ -28,8 +29,9 @@ def seen_slots(config: EvaluateConfig, policy: Path) -> list[int]:
     stored_file = (policy if policy.is_dir() else policy.parent) / "config.yaml"
     if not stored_file.is_file():
         return []
-    stored = OmegaConf.load(stored_file)
+    stored = DictConfig(OmegaConf.load(stored_file))
     trained = to_dataclass(_Trained, {key: stored[key] for key in ("constellation", "day") if key in stored})
-    if trained.constellation != config.constellation:
+    beside = [CONSTELLATIONS.get(name) for name in OmegaConf.select(stored, "training.also_on") or ()]
+    if config.constellation not in (trained.constellation, *beside):
         return []
     return config.day.seen_in(trained.day)

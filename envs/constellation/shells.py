@@ -40,9 +40,9 @@ def find_shells(
     while len(left) >= fewest:
         crowd = KDTree(place[left]).query_ball_point(place[left], 1.0, p=np.inf, return_length=True)
         centre = place[left[np.argmax(crowd)]]
-        for _ in range(2):
-            member = (np.abs(place[left] - centre) <= 1).all(1)
-            centre = np.median(place[left[member]], axis=0)
+        near = (np.abs(place[left] - centre) <= 1).all(1)
+        centre = np.median(place[left[near]], axis=0)
+        member = (np.abs(place[left] - centre) <= 1).all(1)
         members = left[member]
         if len(members) < fewest:
             break
