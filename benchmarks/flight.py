@@ -118,6 +118,7 @@ def measure_export(folder: Path, n_worlds: int, repeats: int, console: Console) 
         "to\ntorch",
         "same\npaths",
         box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
         title=f"trained on {trained_on}; {n_worlds} worlds of {worlds.n_tasks} tasks",
     )
     for model in (MODEL, INT8_MODEL):
@@ -127,11 +128,11 @@ def measure_export(folder: Path, n_worlds: int, repeats: int, console: Console) 
         same = (routes.links == torch_routes.links).all(2).double().mean().item()
         table.add_row(
             model.removeprefix("policy."),
-            f"{(folder / model).stat().st_size / 1000:.1f}",
+            f"{(folder / model).stat().st_size / 1000:.0f}",
             *(f"{observing:.0f}" for observing, _ in times),
             *(f"{deciding:.0f}" for _, deciding in times),
-            f"{delay_s(routes):.4f}",
-            f"{100 * (delay_s(routes) / delay_s(torch_routes) - 1):+.3f}%",
+            f"{delay_s(routes):.3f}",
+            f"{100 * (delay_s(routes) / delay_s(torch_routes) - 1):+.2f}%",
             f"{100 * same:.2f}%",
         )
     console.print(table)

@@ -20,6 +20,7 @@ from envs.scenario import Scenario
 from offload.config import OffloadConfig
 from offload.experiments.config import BsMarlConfig
 from offload.joint.config import JointConfig
+from report.config import GlobeConfig
 
 Link = Annotated[EbN0Link | ShannonLink | FixedLink, OneOf("model", LINK_MODELS)]
 """The group `link`: its key `model` names the class, the other keys are that class's fields."""
@@ -141,12 +142,15 @@ class EvaluateConfig:
     policy: folder of the run, or folder or .onnx file of the export, whose policy is evaluated; "shipped": the one that
         comes with LEOMix, on the scenario of configs/evaluate.yaml; None: the routers that need no training.
     show: what is measured; `experiment=` sets it.
+    report: write report.html too; it replays episodes of the routers, which are compared for it whatever `show` is.
     """
 
     constellation: AnyFleet
     link: Link
     policy: str | None = SHIPPED_POLICY
     show: Show = Show.routers
+    report: bool = False
+    globe: GlobeConfig = field(default_factory=GlobeConfig)
     day: DayConfig = field(default_factory=DayConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)

@@ -1,4 +1,4 @@
-"""The packages depend one way: train, evaluate -> offload -> {agents, models} -> envs; and each costs what it must."""
+"""The packages depend one way: commands -> report -> offload -> {agents, models} -> envs; each costs what it must."""
 
 from __future__ import annotations
 
@@ -10,13 +10,25 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-OURS = {"envs", "agents", "models", "offload", "configs", "train", "evaluate", "benchmarks", "tests"}
+OURS = {
+    "envs",
+    "agents",
+    "models",
+    "offload",
+    "report",
+    "configs",
+    "train",
+    "evaluate",
+    "benchmarks",
+    "tests",
+}
 MAY_IMPORT = {
     "envs": set(),
     "models": set(),
     "agents": {"envs"},
     "offload": {"envs", "agents", "models"},
-    "configs": {"envs", "agents", "models", "offload"},
+    "report": {"envs", "agents", "models", "offload"},
+    "configs": {"envs", "agents", "models", "offload", "report"},
 }
 HEAVY = {
     "ray",
@@ -29,6 +41,9 @@ HEAVY = {
     "timm",
     "matplotlib",
     "pandas",
+    "bokeh",
+    "pydeck",
+    "cartopy",
 }
 SOURCES = sorted(path for package in MAY_IMPORT for path in (REPOSITORY / package).rglob("*.py"))
 
@@ -79,6 +94,7 @@ def test_every_package_is_described() -> None:
         "envs.simulator",
         "agents.routers",
         "agents.config",
+        "report.config",
         "configs.schema",
         "configs.command",
     ],
