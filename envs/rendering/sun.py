@@ -13,7 +13,7 @@ _J2000 = datetime(2000, 1, 1, 12, tzinfo=UTC)
 def subsolar_point_deg(time_s: float, day_start: datetime = DAY_START) -> tuple[float, float]:
     """Longitude (-180 to 180, east positive) and latitude of the point that has the sun in its zenith.
 
-    time_s: seconds since the start of the simulated day (`Fleet.day_start`). The low-precision formulas of the Astronomical Almanac,
+    time_s: seconds since `day_start`. The low-precision formulas of the Astronomical Almanac,
     section C.
     """
     days = (day_start + timedelta(seconds=time_s) - _J2000) / timedelta(days=1)

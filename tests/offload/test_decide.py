@@ -140,7 +140,7 @@ def test_a_fleet_from_a_tle_file_has_its_day_at_the_scenarios_time(
 ) -> None:
     walker = Constellation("walker_6x8", "delta", 6, 8, 1000.0, 53.0, 1)
     tle = write_tle(scenario.with_name("fleet.tle"), tle_lines(walker, missing={5}))
-    fleet = f"constellation: {{file: {tle}, shell: 53/1000}}"
+    fleet = f"constellation: {{file: {tle}, shell: 53/1000, max_link_km: 6500}}"
     scenario.write_text(
         GOOD.replace("constellation: iridium_star", fleet)
         .replace("sat_050", "sat_040")
