@@ -17,7 +17,7 @@ from rich.console import Console
 
 import agents
 from agents.evaluation import Comparison, compare, save_report, table
-from agents.routers import ROUTERS, Router
+from agents.routers import ROUTERS, Router, make_router
 from agents.routers.trained import is_export, trained_router
 from agents.run.tracking import track_results
 from configs.command import command
@@ -84,6 +84,7 @@ def evaluate(
     console = console or Console()
     highlight = learned.name if learned else None
     routers = [*([learned] if learned else []), *(make() for make in ROUTERS.values())]
+    routers += [make_router(name, "evaluation.routers") for name in evaluation.routers]
     if globe is not None:
         globe.check_routers(tuple(router.name for router in routers))
     if seen:
@@ -197,17 +198,19 @@ def show_bs_marl(config: EvaluateConfig) -> None:
 def show_joint(config: EvaluateConfig) -> None:
     """Both papers joined, packets routed by the policy."""
     path = policy_path(config.policy)
+    run, console = results_folder(path), Console()
     run_joint(
         config.scenario,
         config.offload,
         config.joint,
-        results_folder(path) / JOINT_FOLDER,
+        run / JOINT_FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
         learned=trained_router(path) if path else None,
         settings=to_plain(config),
-        console=Console(),
+        console=console,
     )
+    track_results(run, run / JOINT_FOLDER, {}, say=partial(console.print, soft_wrap=True))
 
 
 SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {

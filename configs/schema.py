@@ -40,6 +40,8 @@ class TrainingConfig:
     validation_worlds: how many there are.
     checkpoint_every: iterations between two checkpoints.
     keep_checkpoints: how many of the newest stay.
+    replay_in_checkpoint: whether a checkpoint has the replay (most of its size); without it a resumed run fills a new
+        one first, and so differs from the run never stopped.
     """
 
     seed: int = 0
@@ -48,6 +50,7 @@ class TrainingConfig:
     validation_worlds: int = 256
     checkpoint_every: int = 50
     keep_checkpoints: int = 2
+    replay_in_checkpoint: bool = True
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, "training.seed", self.seed, "zero or more")
@@ -63,10 +66,12 @@ class EvaluationConfig:
 
     worlds: how many, drawn from the day's test slots.
     seed: of the worlds.
+    routers: routers of your own that are compared besides the built-in ones, as `module:maker` (docs/extending.md).
     """
 
     worlds: int = 500
     seed: int = 1_000_003
+    routers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.worlds >= 2, "evaluation.worlds", self.worlds, "at least 2, an interval needs them")

@@ -15,6 +15,8 @@ from envs.day import DayConfig
 from envs.ephemeris import Ephemeris, build_ephemeris
 from envs.failures import FailureConfig
 from envs.links import LinkModel
+from envs.observation_layout import ObservationLayout
+from envs.state import StateLayout
 from envs.topology import Topology, build_topology
 from envs.worlds import Worlds, sample_worlds
 
@@ -32,6 +34,11 @@ class Scenario:
     task: TaskConfig
     environment: EnvironmentConfig
     failures: FailureConfig = field(default_factory=FailureConfig)
+
+    @property
+    def layouts(self) -> dict[str, str]:
+        """Names, with versions, of what networks trained on this scenario read."""
+        return {"observation": ObservationLayout.of(self.environment.loads).name, "state": StateLayout().name}
 
     def topology(self, part: Part) -> Topology:
         """Links in the slots of one part of the day, without those that have failed, on the CPU.
