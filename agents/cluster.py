@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from envs.config import require
 
 
+class WorkerLost(RuntimeError):
+    """A process of the run died, or no machine for it could be had; the message says which one and what to do."""
+
+
 @dataclass(frozen=True)
 class ClusterConfig:
     """Processes and accelerators of one run, in Ray's terms.
