@@ -1,10 +1,11 @@
-"""Compare a trained policy with every other router on the same held-out worlds: `python evaluate.py policy=RUN`.
+"""Compare a policy with every other router on the same held-out worlds: `python evaluate.py [policy=RUN]`.
 
 `python evaluate.py experiment=bs_marl` measures what offloading gains, as the paper does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from agents.routers import ROUTERS, Router
 from agents.routers.learned import LearnedRouter
 from configs.command import command
 from configs.convert import to_plain
-from configs.schema import EvaluateConfig, EvaluationConfig, Show
+from configs.schema import SHIPPED_POLICY, EvaluateConfig, EvaluationConfig, Show
 from envs.scenario import Scenario
 from offload.experiments.bs_marl import FOLDER, run_bs_marl
 
@@ -26,6 +27,13 @@ BASELINES_FOLDER = Path("runs/baselines")
 
 SHIPPED = Path(agents.__file__).parent / "policies"
 """Policies that come with LEOMix; what is measured of them goes into `runs/` like everything else."""
+
+
+def policy_folder(policy: str | None) -> Path | None:
+    """The folder that `policy=` names on the command line; None without a policy."""
+    if policy == SHIPPED_POLICY:
+        return SHIPPED / "mixed_loads"
+    return Path(policy) if policy else None
 
 
 def results_folder(policy: Path | None) -> Path:
@@ -83,32 +91,46 @@ def evaluate(
     return comparison
 
 
-@command(EvaluateConfig, "evaluate", based_on="policy")
-def main(config: EvaluateConfig) -> None:
-    run = Path(config.policy) if config.policy else None
-    policy = Policy.load(run) if run else None
-    if config.show is Show.bs_marl:
-        runs = tuple(map(Path, config.bs_marl.training_runs))
-        run_bs_marl(
-            config.scenario,
-            config.offload,
-            config.bs_marl,
-            results_folder(run) / FOLDER,
-            n_worlds=config.evaluation.worlds,
-            seed=config.evaluation.seed,
-            learned=LearnedRouter(policy) if policy else None,
-            runs=runs or ((run,) if run else ()),
-            settings=to_plain(config),
-            console=Console(),
-        )
-        return
+def show_routers(config: EvaluateConfig) -> None:
+    """The table of routers, with the policy among them."""
+    folder = policy_folder(config.policy)
     evaluate(
         config.scenario,
         config.evaluation,
-        results_folder(run),
-        policy=policy,
+        results_folder(folder),
+        policy=Policy.load(folder) if folder else None,
         settings={"policy": config.policy},
     )
+
+
+def show_bs_marl(config: EvaluateConfig) -> None:
+    """The experiments of BS-MARL, packets routed by the policy."""
+    folder = policy_folder(config.policy)
+    own_run = (folder,) if folder and config.policy != SHIPPED_POLICY else ()
+    run_bs_marl(
+        config.scenario,
+        config.offload,
+        config.bs_marl,
+        results_folder(folder) / FOLDER,
+        n_worlds=config.evaluation.worlds,
+        seed=config.evaluation.seed,
+        learned=LearnedRouter(Policy.load(folder)) if folder else None,
+        runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
+        settings=to_plain(config),
+        console=Console(),
+    )
+
+
+SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {
+    Show.routers: show_routers,
+    Show.bs_marl: show_bs_marl,
+}
+"""What each value of `show` measures; `experiment=` sets it."""
+
+
+@command(EvaluateConfig, "evaluate", based_on="policy", unless=SHIPPED_POLICY)
+def main(config: EvaluateConfig) -> None:
+    SHOWS[config.show](config)
 
 
 if __name__ == "__main__":

@@ -32,12 +32,18 @@ SHOW_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
 def command(
-    schema: type[T], config_name: str, *, based_on: str, may_change: Sequence[str] | None = None
+    schema: type[T],
+    config_name: str,
+    *,
+    based_on: str,
+    unless: str | None = None,
+    may_change: Sequence[str] | None = None,
 ) -> Callable[[Callable[[T], None]], Callable[[], None]]:
     """Make `main(config: schema)` a command line over `configs/<config_name>.yaml`.
 
     based_on: key that names the folder of a run. Where it is set, that run's configuration holds, and the command line
         changes only what it mentions.
+    unless: a value of that key which names no run.
     may_change: keys and groups that may be changed in this way; None: all.
 
     The command prints bad input as one line and exits with status 2; HYDRA_FULL_ERROR=1 shows the traceback instead.
@@ -50,7 +56,7 @@ def command(
             with one_line_errors(
                 schema
             ):  # here too: Hydra would announce a failed job before we see the error
-                if config.get(based_on) is not None:
+                if config.get(based_on) not in (None, unless):
                     config = on_top_of_run(config, based_on, may_change)
                 main(to_dataclass(schema, config))
 

@@ -61,6 +61,10 @@ class EvaluationConfig:
         require(self.seed >= 0, "evaluation.seed", self.seed, "zero or more")
 
 
+SHIPPED_POLICY = "shipped"
+"""Value of `evaluate.py policy=` for the policy that comes with LEOMix."""
+
+
 class Show(str, Enum):
     """What `evaluate.py` measures: the table of routers, or the experiments of BS-MARL."""
 
@@ -102,15 +106,16 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Everything `evaluate.py` can be told. What is not said on the command line is as the policy was trained.
+    """Everything `evaluate.py` can be told. With a run's policy, what is not said is as that run was trained.
 
-    policy: folder of the run whose policy is evaluated; None: the routers that need no training.
+    policy: folder of the run whose policy is evaluated; "shipped": the one that comes with LEOMix, on the scenario of
+        configs/evaluate.yaml; None: the routers that need no training.
     show: what is measured; `experiment=` sets it.
     """
 
     constellation: Constellation
     link: Link
-    policy: str | None = None
+    policy: str | None = SHIPPED_POLICY
     show: Show = Show.routers
     day: DayConfig = field(default_factory=DayConfig)
     task: TaskConfig = field(default_factory=TaskConfig)

@@ -45,6 +45,22 @@ class Announcements:
         self._sent.clear()
         self._retract()
 
+    def withdraw_newest(self) -> None:
+        """Take back what was announced last, unless all know it already; the next announcement takes its place."""
+        if self._delay_steps:
+            self._sent.pop()
+
+    def forget(self, gone: Tensor, node: Tensor, packet: Tensor) -> None:
+        """Forget what was announced in the worlds where `gone` [E] bool: their `node` [M*V] and `packet` [M*P]."""
+        self.on_links[node] = 0.0
+        self.satellite[packet] = -1
+        per_world = self.on_links.numel() // len(gone)
+        packets = len(self.satellite) // len(gone)
+        for late, (where, amount, sender, path, direction) in enumerate(self._sent):
+            stays = ~gone[where.div(per_world, rounding_mode="floor")]
+            sends = ~gone[sender.div(packets, rounding_mode="floor")]
+            self._sent[late] = (where[stays], amount[stays], sender[sends], path[sends], direction[sends])
+
     def announce(self, packet: Tensor, satellite: Tensor, constants: Tensor, size_mbit: Tensor) -> None:
         """Replace the announcements by those of `packet` [N], held by `satellite` [N].
 

@@ -6,14 +6,10 @@ from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
 
 from envs.ephemeris import Ephemeris
 from envs.scenario import Part, Scenario
-from envs.single_world import DEFAULT_SCENARIO, N_ACTIONS, Due, SingleWorld, hold_if_illegal
-
-NOBODY = -1
-"""`holder` of a packet that is not to be decided on."""
+from envs.single_world import DEFAULT_SCENARIO, NOBODY, Due, SingleWorld, hold_if_illegal, joint_spaces
 
 
 class RoutingJointEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
@@ -23,8 +19,12 @@ class RoutingJointEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     int64, `state` [S] float32. A packet that is not to be decided on (waiting, arrived, dropped) has a row of zeros,
     only hold in its mask and -1 as holder; else `holder` is the satellite that decides.
     Actions: [P], 0 fore, 1 aft, 2 left, 3 right, 4 hold; an illegal one is taken as hold, with `environment.strict` it
-    raises ValueError. Reward: the team's; `info["credit"]` [P] has each packet's marginal cost, and at the end info has
-    `total_delay_s`, `charged_delay_s`, `delivered_share`, `dropped` and `mean_hops`.
+    raises ValueError. Reward: the team's. `info` has `action_mask` too; `info["credit"]` [P] has each
+    packet's marginal cost; at the end come `total_delay_s`, `charged_delay_s`, `delivered_share`,
+    `dropped` and `mean_hops`.
+
+    `gymnasium.make_vec("leomix/Routing-v0", num_envs=64)` makes an `envs.vector_env.RoutingVectorEnv`, which plays all
+    worlds at once.
 
     Each reset draws a new world of `scenario` in the slots of one `part` of the day; equal seeds give equal worlds.
     `ephemeris` is that of the scenario where it is at hand already, as when many environments share one.
@@ -40,17 +40,7 @@ class RoutingJointEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         ephemeris: Ephemeris | None = None,
     ) -> None:
         self.world = SingleWorld(scenario, part, ephemeris)
-        n_packets = self.world.n_packets
-        self.observation_space = spaces.Dict(
-            {
-                "observation": spaces.Box(-np.inf, np.inf, (n_packets, self.world.layout.size), np.float32),
-                "action_mask": spaces.Box(0, 1, (n_packets, N_ACTIONS), np.int8),
-                "holder": spaces.Box(NOBODY, self.world.n_satellites - 1, (n_packets,), np.int64),
-                "state": spaces.Box(-np.inf, np.inf, (self.world.state_size,), np.float32),
-            }
-        )
-        self.action_space = spaces.MultiDiscrete(np.full(n_packets, N_ACTIONS))
-        self._names = [f"packet {packet}" for packet in range(n_packets)]
+        self.observation_space, self.action_space = joint_spaces(scenario, self.world.n_satellites)
         self._due: Due | None = None
 
     def reset(
@@ -59,7 +49,8 @@ class RoutingJointEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         """Start a new world. No options are known."""
         super().reset(seed=seed)
         self.world.reset(seed)
-        return self._observe(), {"credit": np.zeros(self.world.n_packets, np.float32)}
+        observation = self._observe()
+        return observation, self._info()
 
     def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """One step with `action` [P].
@@ -69,16 +60,20 @@ class RoutingJointEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         due = self._due
         if due is None:
             raise RuntimeError("the episode is over: call reset() first")
-        chosen = hold_if_illegal(np.asarray(action), self._masks, self._names, self.world.strict)
+        chosen = hold_if_illegal(np.asarray(action), self._masks, "packet {}".format, self.world.strict)
         reward, credit = self.world.step(chosen[due.packet])
-        info: dict[str, Any] = {"credit": np.zeros(self.world.n_packets, np.float32)}
-        info["credit"][due.packet] = credit
         observation = self._observe()
+        info = self._info()
+        info["credit"][due.packet] = credit
         terminated, truncated = self.world.terminated, self.world.truncated
         if terminated or truncated:
             info |= self.world.outcome()
             self._due = None
         return observation, reward, terminated, truncated, info
+
+    def _info(self) -> dict[str, Any]:
+        """What info has in every step; nothing is credited yet."""
+        return {"credit": np.zeros(self.world.n_packets, np.float32), "action_mask": self._masks.copy()}
 
     def _observe(self) -> dict[str, np.ndarray]:
         self._due = due = self.world.due()
@@ -89,4 +84,8 @@ class RoutingJointEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         return {"observation": rows, "action_mask": masks, "holder": holder, "state": self.world.state()}
 
 
-gymnasium.register(id="leomix/Routing-v0", entry_point="envs.joint_env:RoutingJointEnv")
+gymnasium.register(
+    id="leomix/Routing-v0",
+    entry_point="envs.joint_env:RoutingJointEnv",
+    vector_entry_point="envs.vector_env:RoutingVectorEnv",
+)

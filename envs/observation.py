@@ -143,7 +143,7 @@ class Observer:
             "stretch": accumulated_s / (uncongested_s + 0.1),
             "queue_packets": own[:, QUEUE_PACKETS] - 1,
             "queue_mbit": own[:, QUEUE_MBIT] - size,
-            "step": torch.full_like(size, sim.step_count),
+            "step": sim.steps.index_select(0, turn.world).to(size.dtype),
             "relayed_packets": own[:, RELAYED_PACKETS],
             "relayed_mbit": own[:, RELAYED_MBIT],
             "arrived": own[:, ARRIVED_PACKETS].clamp(max=1.0),

@@ -131,4 +131,4 @@ class RoutingParallelEnv(ParallelEnv[str, Observation, int]):
             raise ValueError(f"unknown agents {sorted(unknown)[:3]}: they are {self.possible_agents[0]}, ...")
         chosen = np.full(len(self.possible_agents), HOLD)
         chosen[[self._number[agent] for agent in actions]] = list(actions.values())
-        return hold_if_illegal(chosen, self._masks, self.possible_agents, self.world.strict)
+        return hold_if_illegal(chosen, self._masks, self.possible_agents.__getitem__, self.world.strict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +45,9 @@ class Scenario:
         )
         return build_ephemeris(topology, self.environment.relay_s_per_mbit)
 
-    def worlds(self, ephemeris: Ephemeris, n_worlds: int, *, seed: int) -> Worlds:
-        """`n_worlds` worlds of this workload in the slots of `ephemeris`; equal seeds give equal worlds."""
+    def worlds(self, ephemeris: Ephemeris, n_worlds: int, *, seed: int | Sequence[int]) -> Worlds:
+        """`n_worlds` worlds of this workload in the slots of `ephemeris`; equal seeds give equal worlds.
+
+        seed: of all of them together, or a sequence with one for each.
+        """
         return sample_worlds(ephemeris, self.task, n_worlds, seed=seed)

@@ -124,6 +124,7 @@ class RoutingSimulator:
             self._allocate(n_worlds, n_packets)
         self.worlds = worlds
         self.step_count = 0
+        self.steps = torch.zeros(n_worlds, dtype=torch.long, device=self.device)
 
         flat_packets = n_worlds * n_packets
         self._index = torch.arange(flat_packets, device=self.device)
@@ -154,7 +155,7 @@ class RoutingSimulator:
         constants = self._constants.index_select(0, present).unbind(1)
         self._arrive(present, self._satellite[present], *constants[1:])
         self._finished = ~self.alive.any(1)
-        self._turn = self._next_turn()
+        self._turn: Turn | None = None
 
     def _allocate(self, n_worlds: int, n_packets: int) -> None:
         self.n_worlds, self.n_packets = n_worlds, n_packets
@@ -241,7 +242,7 @@ class RoutingSimulator:
     @property
     def truncated(self) -> Tensor:
         """[E] worlds stopped by the time limit with packets still on their way."""
-        return ~self._finished & (self.step_count >= self.config.max_steps)
+        return ~self._finished & (self.steps >= self.config.max_steps)
 
     def remaining_s(self) -> Tensor:
         """[E, P] uncongested delay from where each packet is to its destination; 0 once delivered."""
@@ -256,6 +257,8 @@ class RoutingSimulator:
 
     def turn(self) -> Turn:
         """The decisions due now; empty when every world is finished. `truncated` says whether time is up."""
+        if self._turn is None:
+            self._turn = self._next_turn()
         return self._turn
 
     def step(self, turn: Turn, direction: Tensor) -> StepOutcome:
@@ -273,6 +276,7 @@ class RoutingSimulator:
             team, moved_credit = self._move(turn.select(moves), direction[moves])
             credit = torch.zeros(len(turn), device=self.device).index_copy_(0, moves, moved_credit)
         self.step_count += 1
+        self.steps += 1
         was_finished = self._finished
         self._finished = ~self.alive.any(1)
         if self.config.reward.kind is Reward.paper:
@@ -280,7 +284,7 @@ class RoutingSimulator:
             ended = (self._finished & ~was_finished).nonzero().squeeze(1)
             if len(ended):
                 team[ended] = self.paper_reward(ended)
-        self._turn = self._next_turn()
+        self._turn = None
         return StepOutcome(team_reward=team, credit=credit)
 
     def _refuse(self, turn: Turn, direction: Tensor, legal: Tensor) -> None:

@@ -1,18 +1,20 @@
-"""One routing world at a time in NumPy: what the views for other libraries (PettingZoo, Gymnasium) have in common."""
+"""What the views for other libraries (PettingZoo, Gymnasium) have in common: routing worlds in NumPy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
+from torch import Tensor
 
 from envs.config import EnvironmentConfig, TaskConfig, require
 from envs.constellation import CONSTELLATIONS
 from envs.day import DayConfig
-from envs.delay import charged_delays
+from envs.delay import charged_delays, packet_delays
 from envs.ephemeris import Ephemeris
 from envs.links import EbN0Link
 from envs.observation import Observer
@@ -23,7 +25,8 @@ from envs.state import PACKET_FEATURES, SUMMARY_FEATURES, global_state
 
 N_ACTIONS = HOLD + 1
 """Fore, aft, left, right, hold."""
-
+NOBODY = -1
+"""`holder` of a packet that is not to be decided on."""
 
 DEFAULT_SCENARIO = Scenario(
     constellation=CONSTELLATIONS["walker_12x24"],
@@ -55,6 +58,20 @@ class Due:
         return observation, mask
 
 
+def shared_ephemeris(scenario: Scenario, part: Part, ephemeris: Ephemeris | None) -> Ephemeris:
+    """`ephemeris`, built anew if None; raises ConfigError when it is of another constellation than the scenario's."""
+    if ephemeris is None:
+        return scenario.ephemeris(part)
+    made_for = ephemeris.topology.constellation
+    require(
+        made_for == scenario.constellation,
+        "ephemeris",
+        made_for.name,
+        f"the scenario's is {scenario.constellation}",
+    )
+    return ephemeris
+
+
 class SingleWorld:
     """Worlds of one scenario played one after the other.
 
@@ -63,18 +80,9 @@ class SingleWorld:
     """
 
     def __init__(self, scenario: Scenario, part: Part, ephemeris: Ephemeris | None) -> None:
-        if ephemeris is None:
-            ephemeris = scenario.ephemeris(part)
-        made_for = ephemeris.topology.constellation
-        require(
-            made_for == scenario.constellation,
-            "ephemeris",
-            made_for.name,
-            f"the scenario's is {scenario.constellation}",
-        )
         self.scenario = scenario
-        self.ephemeris = ephemeris
-        self.simulator = RoutingSimulator(ephemeris, scenario.environment)
+        self.ephemeris = shared_ephemeris(scenario, part, ephemeris)
+        self.simulator = RoutingSimulator(self.ephemeris, scenario.environment)
         self.observer = Observer(self.simulator)
         self._random = torch.Generator()
         self._random.seed()  # other worlds each time until a seed is given
@@ -98,7 +106,7 @@ class SingleWorld:
     @property
     def state_size(self) -> int:
         """Length of `state`."""
-        return self.n_packets * len(PACKET_FEATURES) + len(SUMMARY_FEATURES)
+        return state_size(self.n_packets)
 
     def reset(self, seed: int | None) -> None:
         """Draw a new world; equal seeds give equal worlds, None the next one."""
@@ -141,21 +149,54 @@ class SingleWorld:
         return torch.cat([packets.flatten(), summary.flatten()]).cpu().numpy()
 
     def outcome(self) -> dict[str, Any]:
-        """How the episode went. charged_delay_s counts undelivered packets as evaluation does (`envs.delay`)."""
-        sim, worlds = self.simulator, self.simulator.worlds
-        factor = self.scenario.environment.undelivered_factor
-        charged = charged_delays(self.ephemeris, worlds, sim.paths, sim.delivered, factor)
-        return {
-            "total_delay_s": float(sim.delays().total_s.sum()),
-            "charged_delay_s": float(charged.sum()),
-            "delivered_share": float(sim.delivered.sum() / worlds.present.sum()),
-            "dropped": int(sim.dropped.sum()),
-            "mean_hops": float(sim.hops.sum() / worlds.present.sum()),
+        """How the episode went; see `outcomes`."""
+        everything = outcomes(self.simulator, torch.zeros(1, dtype=torch.long, device=self.simulator.device))
+        return {name: values[0].item() for name, values in everything.items()}
+
+
+def outcomes(simulator: RoutingSimulator, index: Tensor) -> dict[str, np.ndarray]:
+    """How the episodes of the worlds at `index` [M] long went, each [M]: what `info` says at the end of an episode.
+
+    charged_delay_s counts undelivered packets as evaluation does (`envs.delay`).
+    """
+    sim, worlds = simulator, simulator.worlds.select(index)
+    paths, delivered = sim.paths[index], sim.delivered[index]
+    charged = charged_delays(sim.ephemeris, worlds, paths, delivered, sim.config.undelivered_factor)
+    n_present = worlds.present.sum(1)
+    values = {
+        "total_delay_s": packet_delays(sim.ephemeris, worlds, paths).total_s.sum(1).double(),
+        "charged_delay_s": charged.sum(1).double(),
+        "delivered_share": (delivered.sum(1) / n_present).double(),
+        "dropped": sim.dropped[index].sum(1),
+        "mean_hops": (sim.hops[index].sum(1) / n_present).double(),
+    }
+    return {name: value.cpu().numpy() for name, value in values.items()}
+
+
+def state_size(n_packets: int) -> int:
+    """Length of a world's state vector: the rows of all packets, then the summary."""
+    return n_packets * len(PACKET_FEATURES) + len(SUMMARY_FEATURES)
+
+
+def joint_spaces(scenario: Scenario, n_satellites: int) -> tuple[spaces.Dict, spaces.MultiDiscrete]:
+    """Observation and action space of one world as the Gymnasium views show it (see `envs.joint_env`)."""
+    n_packets = 2 * scenario.task.n_tasks
+    size = ObservationLayout.of(scenario.environment.loads).size
+    observation = spaces.Dict(
+        {
+            "observation": spaces.Box(-np.inf, np.inf, (n_packets, size), np.float32),
+            "action_mask": spaces.Box(0, 1, (n_packets, N_ACTIONS), np.int8),
+            "holder": spaces.Box(NOBODY, n_satellites - 1, (n_packets,), np.int64),
+            "state": spaces.Box(-np.inf, np.inf, (state_size(n_packets),), np.float32),
         }
+    )
+    return observation, spaces.MultiDiscrete(np.full(n_packets, N_ACTIONS))
 
 
-def hold_if_illegal(action: np.ndarray, mask: np.ndarray, names: Sequence[str], strict: bool) -> np.ndarray:
-    """Actions [n] with hold in place of every illegal one; mask [n, 5], names [n] of those who act.
+def hold_if_illegal(
+    action: np.ndarray, mask: np.ndarray, name: Callable[[int], str], strict: bool
+) -> np.ndarray:
+    """Actions [n] with hold in place of every illegal one; mask [n, 5]; `name` tells who the i-th is that acts.
 
     Raises ValueError naming the first illegal action if `strict`.
     """
@@ -164,6 +205,6 @@ def hold_if_illegal(action: np.ndarray, mask: np.ndarray, names: Sequence[str], 
     if strict and not legal.all():
         first = int(np.argmin(legal))
         raise ValueError(
-            f"illegal action {action[first]} of {names[first]}: legal are {np.flatnonzero(mask[first]).tolist()}"
+            f"illegal action {action[first]} of {name(first)}: legal are {np.flatnonzero(mask[first]).tolist()}"
         )
     return np.where(legal, action, HOLD)

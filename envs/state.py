@@ -91,7 +91,7 @@ def global_state(simulator: RoutingSimulator) -> tuple[Tensor, Tensor]:
     expected = (accumulated + remaining) * present
     stretch = expected.view(by_task).sum(1) / uncongested.clamp(min=1e-6)  # [E, n]
     summary = {
-        "step": torch.full_like(stretch[:, 0], sim.step_count / STEPS),
+        "step": sim.steps / STEPS,
         "delivered_share": (sim.delivered & present).sum(1) / n_present,
         "dropped_share": sim.dropped.sum(1) / n_present,
         "alive_share": sim.alive.sum(1) / n_present,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from envs.config import ConfigError, TaskConfig
+from envs.config import ConfigError, TaskConfig, require
 from envs.ephemeris import Ephemeris
 
 
@@ -52,12 +53,49 @@ class Worlds:
         return replace(self, size_mbit=size_mbit, present=size_mbit > 0)
 
 
+@dataclass(frozen=True)
+class _Draws:
+    """What is random about E worlds, on the CPU."""
+
+    slot: Tensor  # [E]
+    satellites: Tensor  # [E, n + K]: first the sensing ones
+    tie_break: Tensor  # [E, 1, K]
+    data_mbit: Tensor  # [E, n]
+    model_mbit: Tensor  # [E, n]
+    n_present: Tensor  # [E, 1]
+
+    @classmethod
+    def of(
+        cls, n_satellites: int, slots: Tensor, task: TaskConfig, n_worlds: int, generator: torch.Generator
+    ) -> _Draws:
+        """Draw them, in an order that is part of what a seed means."""
+        n, k = task.n_tasks, task.n_computing
+
+        def uniform(bounds: tuple[float, float]) -> Tensor:  # [E, n]
+            low, high = bounds
+            return low + (high - low) * torch.rand(n_worlds, n, generator=generator)
+
+        slot = slots[torch.randint(len(slots), (n_worlds,), generator=generator)]
+        chosen = torch.rand(n_worlds, n_satellites, generator=generator).topk(n + k, dim=1).indices
+        tie_break = 1e-3 * torch.rand(n_worlds, 1, k, generator=generator)
+        data_mbit, model_mbit = uniform(task.data_mbit), uniform(task.model_mbit)
+        n_present = torch.full((n_worlds, 1), n)
+        if task.fewest_tasks is not None:
+            n_present = torch.randint(task.fewest_tasks, n + 1, (n_worlds, 1), generator=generator)
+        return cls(slot, chosen, tie_break, data_mbit, model_mbit, n_present)
+
+    @classmethod
+    def cat(cls, parts: Sequence[_Draws]) -> _Draws:
+        """The worlds of all `parts`, in their order."""
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+
+
 def sample_worlds(
     ephemeris: Ephemeris,
     task: TaskConfig,
     n_worlds: int,
     *,
-    seed: int | torch.Generator,
+    seed: int | torch.Generator | Sequence[int],
     slots: Tensor | None = None,
 ) -> Worlds:
     """Draw `n_worlds` worlds with distinct sensing and computing satellites.
@@ -65,6 +103,7 @@ def sample_worlds(
     Every sensing satellite is served by the computing satellite the fewest hops away (ties at random). Drawn on the
     CPU, so that a seed means the same worlds on every device.
 
+    seed: of all worlds together, or one for each: world e is then the one that seed[e] draws alone.
     slots: the slots to draw from (validation and test use slots never trained on); default all.
     Raises ConfigError when the constellation has too few satellites for the tasks.
     """
@@ -75,32 +114,25 @@ def sample_worlds(
             f"task.n_tasks={n} plus task.n_computing={k} is more than the {n_satellites} satellites of "
             f"{ephemeris.topology.constellation.name}: take fewer tasks or a larger constellation"
         )
-    generator = torch.Generator().manual_seed(seed) if isinstance(seed, int) else seed
-
-    def uniform(bounds: tuple[float, float]) -> Tensor:  # [E, n]
-        low, high = bounds
-        return low + (high - low) * torch.rand(n_worlds, n, generator=generator)
-
     choices = torch.arange(ephemeris.n_slots) if slots is None else slots.cpu()
-    slot = choices[torch.randint(len(choices), (n_worlds,), generator=generator)]  # [E]
-    chosen = torch.rand(n_worlds, n_satellites, generator=generator).topk(n + k, dim=1).indices  # [E, n + K]
-    sensing, computing = chosen[:, :n], chosen[:, n:]
-    tie_break = 1e-3 * torch.rand(n_worlds, 1, k, generator=generator)
-    data_mbit, model_mbit = uniform(task.data_mbit), uniform(task.model_mbit)
+    if isinstance(seed, Sequence):
+        require(len(seed) == n_worlds, "number of seeds", len(seed), f"one for each of the {n_worlds} worlds")
+        generator = torch.Generator()
+        parts = [_Draws.of(n_satellites, choices, task, 1, generator.manual_seed(one)) for one in seed]
+        draws = _Draws.cat(parts)
+    else:
+        generator = torch.Generator().manual_seed(seed) if isinstance(seed, int) else seed
+        draws = _Draws.of(n_satellites, choices, task, n_worlds, generator)
 
     device = ephemeris.device
-    slot, sensing, computing, tie_break = (x.to(device) for x in (slot, sensing, computing, tie_break))
+    slot, tie_break = draws.slot.to(device), draws.tie_break.to(device)
+    sensing, computing = draws.satellites.to(device).split((n, k), dim=1)
     hops = ephemeris.hops(slot[:, None, None], computing[:, None, :], sensing[:, :, None])  # [E, n, K]
     server = computing.gather(1, (hops + tie_break).argmin(2))  # [E, n]
-    size_mbit = torch.cat([model_mbit, data_mbit], 1)
-    present = torch.ones_like(size_mbit, dtype=torch.bool)
-    if task.fewest_tasks is not None:
-        n_present = torch.randint(task.fewest_tasks, n + 1, (n_worlds, 1), generator=generator)
-        present = (torch.arange(n) < n_present).repeat(1, 2)  # [E, 2n]
     return Worlds(
         slot=slot,
         source=torch.cat([server, sensing], 1),
         destination=torch.cat([sensing, server], 1),
-        size_mbit=size_mbit.to(device),
-        present=present.to(device),
+        size_mbit=torch.cat([draws.model_mbit, draws.data_mbit], 1).to(device),
+        present=(torch.arange(n) < draws.n_present).repeat(1, 2).to(device),  # [E, 2n]
     )

@@ -14,7 +14,7 @@ from agents.policy import POLICY_FILE, Policy
 from agents.protocol import EnvironmentSpec
 from agents.routers import ROUTERS
 from configs.convert import to_plain
-from configs.schema import EvaluateConfig, EvaluationConfig
+from configs.schema import EvaluateConfig, EvaluationConfig, Show
 from envs.constellation import CONSTELLATIONS
 from envs.day import DayConfig
 from envs.links import EbN0Link
@@ -98,10 +98,23 @@ def test_same_command_same_figures(run: Path, call):
 
 def test_without_a_policy_the_other_routers_are_compared(tmp_path: Path, call, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    status, _, _ = call("constellation=iridium_star", "day=short", "evaluation.worlds=4", "task.n_tasks=2")
-    assert status == 0
+    small = ("constellation=iridium_star", "day=short", "evaluation.worlds=4", "task.n_tasks=2")
+    assert call("policy=null", *small)[0] == 0
     stored = json.loads((tmp_path / evaluate.BASELINES_FOLDER / "evaluation.json").read_text())
     assert {row["router"] for row in stored["routers"]} == set(ROUTERS)
+
+
+def test_the_shipped_policy_is_evaluated_when_none_is_named(tmp_path: Path, call, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = ("constellation=iridium_star", "day=short", "evaluation.worlds=4", "task.n_tasks=2")
+    assert call(*small)[0] == 0
+    stored = json.loads((tmp_path / "runs" / "mixed_loads" / "evaluation.json").read_text())
+    assert {row["router"] for row in stored["routers"]} == {"learned", *ROUTERS}
+    assert stored["worlds"]["n_tasks"] == 2, "the command line's scenario, not the one it was trained on"
+
+
+def test_everything_that_can_be_shown_has_a_function():
+    assert set(evaluate.SHOWS) == set(Show)
 
 
 def test_the_experiments_of_the_paper_with_a_policy(run: Path, call, monkeypatch):

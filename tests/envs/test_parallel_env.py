@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pettingzoo.test import parallel_api_test, parallel_seed_test
+from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, seed_test
+from pettingzoo.utils.conversions import aec_to_parallel, parallel_to_aec
 
 from envs.config import ConfigError, Reward, RewardConfig
 from envs.constellation import CONSTELLATIONS
@@ -50,6 +51,39 @@ def test_passes_the_api_test(make):
 
 def test_passes_the_seed_test(make):
     parallel_seed_test(make, num_cycles=30)
+
+
+def test_passes_the_api_test_turn_by_turn(make):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Two things are meant: observations are a Dict with a mask, and who has nothing to decide sees zeros.
+        for meant in (
+            "space for each agent probably should be",
+            "is not a NumPy array",
+            "numpy array is all zeros",
+        ):
+            warnings.filterwarnings("ignore", message=f"Observation {meant}")
+        api_test(parallel_to_aec(make(max_steps=12)), num_cycles=300)
+
+
+def test_passes_the_seed_test_turn_by_turn(make):
+    seed_test(lambda: parallel_to_aec(make()), num_cycles=200)
+
+
+def test_turn_by_turn_is_the_same_game(make):
+    env, turns = make(), aec_to_parallel(parallel_to_aec(make()))
+    observations, _ = env.reset(seed=8)
+    same, _ = turns.reset(seed=8)
+    for number, agent in enumerate(env.agents):
+        env.action_space(agent).seed(number)
+    while env.agents:
+        actions = sample(env, observations)
+        observations, rewards, *_ = env.step(actions)
+        same, same_rewards, *_ = turns.step(actions)
+        assert rewards == same_rewards
+        for agent, seen in same.items():
+            np.testing.assert_array_equal(seen["observation"], observations[agent]["observation"])
+    assert not turns.agents
 
 
 def test_every_satellite_is_an_agent(make):
