@@ -71,7 +71,8 @@ def evaluate(
             ephemeris,
             worlds,
             scenario.environment,
-            on_start=lambda router: status.update(f"routing {worlds.n_worlds} worlds: {router}"),
+            workers=evaluation.workers,
+            on_progress=lambda what: status.update(f"routing {worlds.n_worlds} worlds: {what}"),
         )
     console.print(table(comparison, highlight=LearnedRouter.name))
     where = {

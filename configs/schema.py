@@ -51,14 +51,17 @@ class EvaluationConfig:
 
     worlds: how many, drawn from the day's test slots.
     seed: of the worlds.
+    workers: processes that share the work; 0: the main one does it.
     """
 
     worlds: int = 500
     seed: int = 1_000_003
+    workers: int = 0
 
     def __post_init__(self) -> None:
         require(self.worlds >= 2, "evaluation.worlds", self.worlds, "at least 2, an interval needs them")
         require(self.seed >= 0, "evaluation.seed", self.seed, "zero or more")
+        require(self.workers >= 0, "evaluation.workers", self.workers, "zero or more")
 
 
 SHIPPED_POLICY = "shipped"

@@ -76,7 +76,8 @@ def test_learners_with_shards_make_the_update_of_one_with_the_batch(kind: MixerK
     config = replace(CONFIG, mixer=replace(CONFIG.mixer, kind=kind))
     model = seeded_model(EnvironmentSpec.of(game), config, seed=1)
     batch = play_rollout(game, lambda o: torch.rand(len(o), 2), seed=0, rollout=3, epsilon=0.5).to_batch()
-    assert len(batch["length"][: 8 // count].unique()) > 1, "shards of unequal lengths, or it would be no test"
+    decisions = batch["valid"].unflatten(0, (count, -1)).sum(dim=(1, 2))
+    assert len(decisions.unique()) == count, "shards of unequal size, or it would be no test"
 
     whole = copy.deepcopy(model)
     expected = gradient_of(whole, batch)
