@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,10 +19,12 @@ from agents.run.interruption import INTERRUPTED, Interruption
 from agents.run.metrics_file import MetricsFile
 from agents.run.progress import TrainingProgress
 from agents.run.tracking import open_tracker
+from agents.study import convergence_trials, run_trials
 from configs.command import command
 from configs.convert import to_plain
-from configs.schema import TrainConfig
+from configs.schema import Job, TrainConfig
 from evaluate import evaluate
+from offload.experiments.training_curves import training_result
 
 RUNS = Path("runs")
 MAY_CHANGE = ("training", "evaluation", "cluster", "tracking", "algorithm.iterations")
@@ -32,7 +35,11 @@ BEST = "validation_ratio"
 
 @command(TrainConfig, "train", based_on="resume", may_change=MAY_CHANGE)
 def main(config: TrainConfig) -> None:
-    console = Console()
+    JOBS[config.job](config, Console())
+
+
+def train_and_evaluate(config: TrainConfig, console: Console) -> None:
+    """One run, compared with every other router at its end."""
     run, complete = train(config, console)
     if not complete:
         console.print(f"interrupted; to go on: python train.py resume={run.shown}", soft_wrap=True)
@@ -106,6 +113,34 @@ def open_run(config: TrainConfig) -> RunFolder:
     run.latest_checkpoint()  # raises where there is none, before anything changes
     run.write_config(settings)
     return run
+
+
+def show_convergence(config: TrainConfig, console: Console) -> None:
+    """Fig. 6 of BS-MARL, from trainings with the plain trainer: the same weights as under RLlib, and no start-up.
+
+    Trainings that are complete stay in the study's folder; started again, the command goes on with the others.
+    """
+    study = Path(config.convergence.folder)
+    trials = convergence_trials(config.scenario, config.algorithm, config.convergence)
+    finished = run_trials(trials, study, config.convergence.options, workers=config.convergence.workers)
+    with console.status(f"{len(trials)} trainings of {config.algorithm.iterations} epochs"):
+        for done, (trial, outcome) in enumerate(finished, start=1):
+            console.print(
+                f"{done}/{len(trials)}  {trial.name}, seed {trial.seed}: test delay {outcome.delay_s:.3f} s, "
+                f"{outcome.ratio:.3f} of best response, {100 * outcome.delivery:.2f}% delivered",
+                highlight=False,
+            )
+    result = training_result([trial.folder(study) for trial in trials])
+    console.print(result.table())
+    result.save(study)
+    console.print(f"written to {study}")
+
+
+JOBS: dict[Job, Callable[[TrainConfig, Console], None]] = {
+    Job.run: train_and_evaluate,
+    Job.convergence: show_convergence,
+}
+"""What each value of `job` does; `experiment=` sets it."""
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Annotated
 from agents.cluster import ClusterConfig
 from agents.config import AlgorithmConfig
 from agents.run.tracking import TrackingConfig
+from agents.study.convergence import ConvergenceConfig
 from configs.convert import OneOf
 from envs.config import EnvironmentConfig, TaskConfig, require
 from envs.constellation import Constellation
@@ -75,12 +76,20 @@ class Show(str, Enum):
     bs_marl = "bs_marl"
 
 
+class Job(str, Enum):
+    """What `train.py` does: one run and its evaluation, or many trainings that are compared (Fig. 6)."""
+
+    run = "run"
+    convergence = "convergence"
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything `train.py` can be told.
 
     name: part of the run folder's name.
     resume: folder of an interrupted run that is to go on; its configuration holds.
+    job: what is done; `experiment=` sets it.
     """
 
     constellation: Constellation
@@ -95,6 +104,8 @@ class TrainConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     name: str = "routing"
     resume: str | None = None
+    job: Job = Job.run
+    convergence: ConvergenceConfig = field(default_factory=ConvergenceConfig)
 
     def __post_init__(self) -> None:
         allowed = "letters, digits, '-' and '_': it becomes part of a folder's name"

@@ -15,7 +15,7 @@ from envs.config import EnvironmentConfig, Reward, RewardConfig, TaskConfig
 from envs.ephemeris import Ephemeris
 from envs.observation import Observer
 from envs.observation_layout import ObservationLayout
-from envs.simulator import RoutingSimulator, Turn
+from envs.simulator import RoutingSimulator, StepOutcome, Turn
 from envs.state import PACKET_FEATURES, SUMMARY_FEATURES, StateLayout, global_state
 from envs.worlds import Worlds, sample_worlds
 
@@ -112,7 +112,7 @@ class RoutingGame:
         """Global state: per packet [E, P, Fp] and summary [E, Fs]."""
         return global_state(self.simulator)
 
-    def step(self, decisions: Decisions, actions: Tensor):
+    def step(self, decisions: Decisions, actions: Tensor) -> StepOutcome:
         """Play `actions` [N] (0..3); pays the team and each agent's credit as known so far."""
         packet = decisions.turn.packet
         self._played.append((packet, self.simulator.hops.reshape(-1)[packet]))
