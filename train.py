@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
+from agents.cluster import WorkerLost
 from agents.evaluation.validation import VALIDATION_SEED, Validation
 from agents.policy import POLICY_FILE, Policy
 from agents.routers.learned import LearnedRouter
@@ -23,10 +25,11 @@ from agents.study import convergence_trials, run_trials
 from configs.command import command
 from configs.convert import to_plain
 from configs.schema import Job, TrainConfig
+from envs.config import ConfigError
 from evaluate import evaluate
 from offload.experiments.training_curves import training_result
+from search import search
 
-RUNS = Path("runs")
 MAY_CHANGE = ("training", "evaluation", "cluster", "tracking", "algorithm.iterations")
 """What may be set anew when a run is resumed."""
 BEST = "validation_ratio"
@@ -55,8 +58,16 @@ def train_and_evaluate(config: TrainConfig, console: Console) -> None:
     )
 
 
-def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:
+def train(
+    config: TrainConfig,
+    console: Console,
+    *,
+    on_metrics: Callable[[int, Mapping[str, float]], None] = lambda iteration, metrics: None,
+) -> tuple[RunFolder, bool]:
     """Train to the end, or until interrupted: the run, and whether it is complete.
+
+    on_metrics is told the metrics of every iteration, once they and its checkpoint are on disk. Raises WorkerLost,
+    which names the way to go on, when a process that the run cannot do without has died.
 
     The folder of an interrupted run holds all that is needed to go on. Nothing is written before everything is built.
     """
@@ -84,7 +95,8 @@ def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:
         TrainingProgress(console, total, done=done) as progress,
     ):
         while done < total and not stop:
-            metrics = flat_metrics(algorithm.train())
+            with naming_the_way_back(run):
+                metrics = flat_metrics(algorithm.train())
             done += 1
             if done % training.validation_every == 0 or done == total:
                 policy = policy_of(algorithm, scenario)
@@ -99,16 +111,30 @@ def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:
             stop = interruption.requested
             if stop or done % training.checkpoint_every == 0 or done == total:
                 run.checkpoint(done, algorithm.save_to_path, keep=training.keep_checkpoints)
+            on_metrics(done, metrics)
     algorithm.stop()
     draw_training_curves(run.metrics_file, run.figures / "training.png")
     return run, done == total
+
+
+@contextmanager
+def naming_the_way_back(run: RunFolder) -> Iterator[None]:
+    """Whoever reads that a process was lost reads also what is left and how to go on."""
+    try:
+        yield
+    except WorkerLost as error:
+        try:
+            way = f"to go on from {run.latest_checkpoint().name}: python train.py resume={run.shown}"
+        except ConfigError:
+            way = "there is no checkpoint yet (training.checkpoint_every): start again"
+        raise WorkerLost(f"{error}; {way}") from error
 
 
 def open_run(config: TrainConfig) -> RunFolder:
     """The folder of the run to resume, with its configuration brought up to date, or a new one."""
     settings = to_plain(replace(config, resume=None))
     if config.resume is None:
-        return RunFolder.create(RUNS, config.name, settings)
+        return RunFolder.create(Path(config.folder), config.name, settings)
     run = RunFolder.open(Path(config.resume))
     run.latest_checkpoint()  # raises where there is none, before anything changes
     run.write_config(settings)
@@ -139,6 +165,7 @@ def show_convergence(config: TrainConfig, console: Console) -> None:
 JOBS: dict[Job, Callable[[TrainConfig, Console], None]] = {
     Job.run: train_and_evaluate,
     Job.convergence: show_convergence,
+    Job.search: partial(search, train=train),
 }
 """What each value of `job` does; `experiment=` sets it."""
 

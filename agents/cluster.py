@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agents.config import AlgorithmConfig
 from envs.config import require
 
 
@@ -38,6 +39,17 @@ class ClusterConfig:
         for name in ("env_runners", "learners", "gpus_per_learner", "gpus_per_env_runner", "wait_s"):
             require(getattr(self, name) >= 0, f"cluster.{name}", getattr(self, name), "zero or more")
         require(self.threads >= 1, "cluster.threads", self.threads, "at least 1")
+
+    def require_even_shares(self, algorithm: AlgorithmConfig) -> None:
+        """Raise ConfigError where the processes cannot share the worlds and the batches of `algorithm` evenly."""
+        shares = {
+            "env_runners": ("worlds_per_rollout", algorithm.worlds_per_rollout),
+            "learners": ("batch_episodes", algorithm.batch_episodes),
+        }
+        for name, (whole, amount) in shares.items():
+            processes = getattr(self, name)
+            allowed = f"a divisor of algorithm.{whole}={amount}, which they share"
+            require(amount % max(processes, 1) == 0, f"cluster.{name}", processes, allowed)
 
     def bundles(self) -> list[dict[str, float]]:
         """CPUs and GPUs of each process beside the main one, as Ray counts them."""

@@ -53,10 +53,7 @@ def collect_episodes(
         if len(now.world) == 0:
             break
         q = q_function(now.observation)
-        if exploration is None:
-            action = greedy(q, now.legal)
-        else:
-            action = exploration.choose(q, now.legal, now.world, now.agent)
+        action = exploration.choose(q, now) if exploration else greedy(q, now.legal)
         recorder.before(now, action)
         outcome = environment.step(now, action)
         recorder.after(outcome.team_reward, outcome.credit)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from agents.protocol import Decisions
+
 
 def world_epsilons(mean: float, n_worlds: int, generator: torch.Generator) -> Tensor:
     """[E] exploration rates, uniform in [0, 2 mean], at most 1: some worlds are nearly greedy, some are not.
@@ -47,9 +49,10 @@ class Exploration:
         self._mine = slice(first, first + n_worlds)
         self.epsilon = world_epsilons(mean, of, generator)[self._mine]  # [E]
 
-    def choose(self, q: Tensor, legal: Tensor, world: Tensor, agent: Tensor) -> Tensor:
-        """q, legal [N, A] and world, agent [N] of one step, each agent once at most -> actions [N]."""
+    def choose(self, q: Tensor, now: Decisions) -> Tensor:
+        """q [N, A] of the decisions of one step -> actions [N]."""
         chance = torch.rand(
             *self._shape, q.shape[1] + 1, generator=self.generator, device=self.generator.device
         )
-        return epsilon_greedy(q, legal, self.epsilon[world], chance[self._mine][world, agent])
+        mine = chance[self._mine][now.world, now.agent]
+        return epsilon_greedy(q, now.legal, self.epsilon[now.world], mine)

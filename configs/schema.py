@@ -9,6 +9,7 @@ from typing import Annotated
 from agents.cluster import ClusterConfig
 from agents.config import AlgorithmConfig
 from agents.run.tracking import TrackingConfig
+from agents.search import SearchConfig
 from agents.study.convergence import ConvergenceConfig
 from configs.convert import OneOf
 from envs.config import EnvironmentConfig, TaskConfig, require
@@ -77,10 +78,11 @@ class Show(str, Enum):
 
 
 class Job(str, Enum):
-    """What `train.py` does: one run and its evaluation, or many trainings that are compared (Fig. 6)."""
+    """What `train.py` does: one run and its evaluation, many trainings that are compared (Fig. 6), or a search."""
 
     run = "run"
     convergence = "convergence"
+    search = "search"
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class TrainConfig:
     """Everything `train.py` can be told.
 
     name: part of the run folder's name.
+    folder: where run folders are made.
     resume: folder of an interrupted run that is to go on; its configuration holds.
     job: what is done; `experiment=` sets it.
     """
@@ -103,14 +106,17 @@ class TrainConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     name: str = "routing"
+    folder: str = "runs"
     resume: str | None = None
     job: Job = Job.run
     convergence: ConvergenceConfig = field(default_factory=ConvergenceConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
 
     def __post_init__(self) -> None:
         allowed = "letters, digits, '-' and '_': it becomes part of a folder's name"
         plain = self.name.replace("-", "").replace("_", "").isalnum()
         require(plain and self.name.isascii(), "name", self.name, allowed)
+        self.cluster.require_even_shares(self.algorithm)
 
     @property
     def scenario(self) -> Scenario:

@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-OURS = {"envs", "agents", "models", "offload", "configs", "train", "evaluate", "benchmarks", "tests"}
+OURS = {
+    "envs",
+    "agents",
+    "models",
+    "offload",
+    "configs",
+    "train",
+    "evaluate",
+    "search",
+    "benchmarks",
+    "tests",
+}
 MAY_IMPORT = {
     "envs": set(),
     "models": set(),

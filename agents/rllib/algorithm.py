@@ -31,7 +31,14 @@ from ray.rllib.utils.metrics import (
 from agents.cluster import WorkerLost
 from agents.replay import Replay
 from agents.rllib.config import EnvironmentFactory, QMIXConfig
-from agents.rllib.env_runner import ROLLOUT, BatchedEnvRunner, PlayedPart, Rollout, RolloutFailure, play_remotely
+from agents.rllib.env_runner import (
+    ROLLOUT,
+    BatchedEnvRunner,
+    PlayedPart,
+    Rollout,
+    RolloutFailure,
+    play_remotely,
+)
 from agents.rllib.learner import PROGRESS
 from agents.rllib.single_process import without_cluster
 

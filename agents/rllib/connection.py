@@ -13,8 +13,10 @@ from agents.cluster import ClusterConfig
 from envs.config import ConfigError, require
 
 
-def connect(cluster: ClusterConfig) -> None:
+def connect(cluster: ClusterConfig, *, at_least_a_trial: bool = False) -> None:
     """Have Ray run where `cluster` needs other processes than this one; within a trial of Ray Tune it does already.
+
+    at_least_a_trial: also where it does not, because the main process of `cluster` will be one of Ray's, too.
 
     Ray itself would wait for ever, and without a word, for CPUs and GPUs that never come: they are asked for here,
     which also makes an autoscaler add nodes. Raises ConfigError when they are not there after `cluster.wait_s`, or
@@ -24,7 +26,7 @@ def connect(cluster: ClusterConfig) -> None:
         return  # Tune has set the resources of this trial aside
     if cluster.address is None:
         _require_gpus(cluster)
-        if cluster.bundles():
+        if cluster.bundles() or at_least_a_trial:
             _start(cluster)
         return
     if not ray.is_initialized():
@@ -55,7 +57,7 @@ _cpus_of_ours = 0.0
 def _start(cluster: ClusterConfig) -> None:
     global _cpus_of_ours
     # Ray waits for ever for CPUs that a machine does not have: let processes share them instead.
-    needed = 1 + cluster.total("CPU")
+    needed = cluster.threads + cluster.total("CPU")
     if ray.is_initialized():
         if not 0 < _cpus_of_ours < needed:
             return

@@ -41,7 +41,7 @@ class RunFolder:
         path = _make_new(root.resolve(), stem)
         folder = cls(path)
         folder.write_config(config)
-        _point(root / LATEST, path.name)
+        point_to(root / LATEST, path.name)
         return folder
 
     @classmethod
@@ -119,7 +119,7 @@ def _make_new(root: Path, stem: str) -> Path:
             number += 1
 
 
-def _point(link: Path, target: str) -> None:
+def point_to(link: Path, target: str) -> None:
     """Make `link` a symbolic link to `target` beside it, without a moment at which there is none."""
     unfinished = link.with_name(f"{link.name}{_UNFINISHED}{os.getpid()}")
     unfinished.unlink(missing_ok=True)

@@ -138,7 +138,9 @@ class WalkGame:
         self.stumble = stumble
 
     def reset(self, seed: int, *, first: int = 0, of: int | None = None) -> None:
-        assert of in (None, self.n_worlds), "its worlds cannot be shared: chance runs on while they are played"
+        assert of in (None, self.n_worlds), (
+            "its worlds cannot be shared: chance runs on while they are played"
+        )
         self.random = torch.Generator().manual_seed(seed)
         shape = (self.n_worlds, self.n_agents)
         self.in_use = (torch.arange(self.n_agents) < self.used).expand(shape)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from agents.exploration import Exploration, epsilon_greedy, greedy, world_epsilons
+from tests.agents.games import Decisions
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -70,7 +71,8 @@ def test_a_world_explores_alike_whoever_plays_it() -> None:
         mine, chosen = slice(first, first + n_worlds), []
         for step in acts:
             world, agent = step[mine].nonzero(as_tuple=True)
-            chosen.append(exploration.choose(q[mine][world, agent], legal[mine][world, agent], world, agent))
+            now = Decisions(world, agent, torch.empty(0), legal[mine][world, agent])
+            chosen.append(exploration.choose(q[mine][world, agent], now))
         return torch.cat(chosen)
 
     whole = explored(0, worlds)
