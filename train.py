@@ -93,10 +93,10 @@ def train(
         closing(open_tracker(config.tracking, run.path, to_plain(config))) as tracker,
         Interruption() as interruption,
         TrainingProgress(console, total, done=done) as progress,
+        naming_the_way_back(run),
     ):
         while done < total and not stop:
-            with naming_the_way_back(run):
-                metrics = flat_metrics(algorithm.train())
+            metrics = flat_metrics(algorithm.train())
             done += 1
             if done % training.validation_every == 0 or done == total:
                 policy = policy_of(algorithm, scenario)

@@ -44,6 +44,9 @@ from agents.rllib.single_process import without_cluster
 
 REPLAY, SAMPLING = "replay", "sampling"
 
+MOST_LOSSES = 10
+"""Deaths of env runners within one iteration that are made good: beyond, they die of what they do."""
+
 
 class QMIX(Algorithm):
     """One `training_step` is one `agents.trainer.Trainer.iterate`: a rollout, then gradient steps on the replay.
@@ -123,7 +126,13 @@ class QMIX(Algorithm):
         group, n_parts = self.env_runner_group, self.env_runner_group.num_remote_env_runners()
         state = ray.put({**self._weights(), ROLLOUT: self.rollout})
         played: dict[int, PlayedPart] = {}
+        lost = 0
         while len(played) < n_parts:
+            if lost > MOST_LOSSES:
+                raise WorkerLost(
+                    f"env runners died {lost} times while they played iteration {self.rollout + 1}, perhaps for lack "
+                    "of memory: see the logs of Ray on their machines"
+                )
             missing = [part for part in range(n_parts) if part not in played]
             runners = self._healthy_runners()[: len(missing)]
             try:
@@ -138,6 +147,7 @@ class QMIX(Algorithm):
                     f"an env runner died while it played iteration {self.rollout + 1}; with "
                     "cluster.restart_failed_env_runners=true the others go on and Ray starts another"
                 ) from error
+            lost += len(runners) - len(answers)
             for answer in answers:
                 if isinstance(answer, RolloutFailure):
                     raise RuntimeError(
@@ -208,9 +218,12 @@ class QMIX(Algorithm):
 
     def _weights(self) -> dict[str, Any]:
         """What env runners need of the learner's state."""
-        return self.learner_group.get_state(
-            components=f"{COMPONENT_LEARNER}/{COMPONENT_RL_MODULE}", inference_only=True
-        )[COMPONENT_LEARNER]
+        try:
+            return self.learner_group.get_state(
+                components=f"{COMPONENT_LEARNER}/{COMPONENT_RL_MODULE}", inference_only=True
+            )[COMPONENT_LEARNER]
+        except RayError as error:
+            raise self._learner_failure(error) from error
 
     def get_state(
         self,

@@ -64,6 +64,7 @@ def _start(cluster: ClusterConfig) -> None:
         ray.shutdown()  # an earlier, smaller job of a multirun started it
     _cpus_of_ours = max(needed, os.cpu_count() or 1)
     ray.init(
+        address="local",  # also within a job of a cluster, whose address is in the environment
         num_cpus=int(_cpus_of_ours),
         include_dashboard=False,
         log_to_driver=False,
