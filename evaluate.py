@@ -115,7 +115,7 @@ def show_bs_marl(config: EvaluateConfig) -> None:
         results_folder(folder) / FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
-        learned=LearnedRouter(Policy.load(folder)) if folder else None,
+        learned=(LearnedRouter(Policy.load(folder)),) if folder else (),
         runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
         settings=to_plain(config),
         console=Console(),

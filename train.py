@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from agents.cluster import WorkerLost
-from agents.evaluation.validation import VALIDATION_SEED, Validation
+from agents.evaluation.validation import validation_of
 from agents.policy import POLICY_FILE, Policy
 from agents.routers.learned import LearnedRouter
 from agents.run.curves import draw_training_curves
@@ -77,10 +77,9 @@ def train(
 
     training, scenario, total = config.training, config.scenario, config.algorithm.iterations
     with console.status("building constellation and networks"):
-        algorithm = build_qmix(scenario, config.algorithm, config.cluster, seed=training.seed)
-        ephemeris = scenario.ephemeris("validation").to(device_of(algorithm))
-        worlds = scenario.worlds(ephemeris, training.validation_worlds, seed=VALIDATION_SEED)
-        validate = Validation(ephemeris, worlds, scenario.environment)
+        algorithm = build_qmix(config.turns, config.algorithm, config.cluster, seed=training.seed)
+        fleets = tuple(dict.fromkeys(config.turns))
+        validate = validation_of(fleets, training.validation_worlds, device_of(algorithm))
         run = open_run(config)
         if config.resume:
             algorithm.restore_from_path(run.latest_checkpoint())

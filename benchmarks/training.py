@@ -45,7 +45,7 @@ def plain(scenario: Scenario, config: AlgorithmConfig, device: str) -> Iterate:
 
 
 def under_rllib(scenario: Scenario, config: AlgorithmConfig, cluster: ClusterConfig) -> Iterate:
-    algorithm = build_qmix(scenario, config, cluster, seed=0)
+    algorithm = build_qmix([scenario], config, cluster, seed=0)
     return lambda: flat_metrics(algorithm.train())["decisions"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from agents.search import SearchConfig
 from agents.study.convergence import ConvergenceConfig
 from configs.convert import OneOf
 from envs.config import EnvironmentConfig, TaskConfig, require
-from envs.constellation import Constellation
+from envs.constellation import CONSTELLATIONS, Constellation
 from envs.day import DayConfig
 from envs.links import LINK_MODELS, EbN0Link, FixedLink, ShannonLink
 from envs.scenario import Scenario
@@ -29,6 +29,8 @@ class TrainingConfig:
     """How a training run is seeded, watched and kept; how long it is stands in `algorithm.iterations`.
 
     seed: of everything random in training; validation and test worlds do not depend on it.
+    also_on: presets that are trained on beside `constellation`, with the same tasks; rollouts take turns, and every
+        other one is on `constellation`.
     validation_every: iterations between two looks at the validation worlds, which choose the exported policy.
     validation_worlds: how many there are.
     checkpoint_every: iterations between two checkpoints.
@@ -36,6 +38,7 @@ class TrainingConfig:
     """
 
     seed: int = 0
+    also_on: tuple[str, ...] = ()
     validation_every: int = 20
     validation_worlds: int = 256
     checkpoint_every: int = 50
@@ -43,6 +46,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, "training.seed", self.seed, "zero or more")
+        unknown = [name for name in self.also_on if name not in CONSTELLATIONS]
+        require(not unknown, "training.also_on", self.also_on, f"presets: {', '.join(CONSTELLATIONS)}")
         for name in ("validation_every", "validation_worlds", "checkpoint_every", "keep_checkpoints"):
             require(getattr(self, name) >= 1, f"training.{name}", getattr(self, name), "at least 1")
 
@@ -122,6 +127,13 @@ class TrainConfig:
     def scenario(self) -> Scenario:
         """What the policy is trained on."""
         return Scenario(self.constellation, self.link, self.day, self.task, self.environment)
+
+    @property
+    def turns(self) -> tuple[Scenario, ...]:
+        """Whose worlds the rollouts play, in turn."""
+        own = self.scenario
+        others = (replace(own, constellation=CONSTELLATIONS[name]) for name in self.training.also_on)
+        return tuple(scenario for other in others for scenario in (own, other)) or (own,)
 
 
 @dataclass(frozen=True)

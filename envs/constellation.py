@@ -227,6 +227,8 @@ CONSTELLATIONS: dict[str, Constellation] = {
         Constellation("walker_12x24", "delta", 12, 24, 1000.0, 53.0, 1),
         Constellation("iridium_star", "star", 6, 11, 780.0, 86.4, 1, polar_cutoff_deg=70.0),
         Constellation("starlink_72x22", "delta", 72, 22, 550.0, 53.0, 39),
+        Constellation("star_8x12", "star", 8, 12, 1000.0, 87.0, 1, polar_cutoff_deg=70.0),
+        Constellation("walker_36x20", "delta", 36, 20, 570.0, 70.0, 25),
     )
 }
 """Presets by name; `walker_12x24` is the default everywhere."""

@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 
 from envs.ephemeris import Ephemeris
+from envs.render_mode import HUMAN, open_view
 from envs.scenario import Part, Scenario
 from envs.single_world import DEFAULT_SCENARIO, NOBODY, Due, SingleWorld, hold_if_illegal, joint_spaces
 
@@ -28,9 +29,10 @@ class RoutingJointEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
 
     Each reset draws a new world of `scenario` in the slots of one `part` of the day; equal seeds give equal worlds.
     `ephemeris` is that of the scenario where it is at hand already, as when many environments share one.
+    `render_mode` is `rgb_array` or `human` (a window); both need `pip install 'leomix[render]'`.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["human", "rgb_array"], "render_fps": 4}
 
     def __init__(
         self,
@@ -38,8 +40,11 @@ class RoutingJointEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         *,
         part: Part = "training",
         ephemeris: Ephemeris | None = None,
+        render_mode: str | None = None,
     ) -> None:
         self.world = SingleWorld(scenario, part, ephemeris)
+        self.render_mode = render_mode
+        self._view = open_view(render_mode, self.world.ephemeris)
         self.observation_space, self.action_space = joint_spaces(scenario, self.world.n_satellites)
         self._due: Due | None = None
 
@@ -50,6 +55,8 @@ class RoutingJointEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         super().reset(seed=seed)
         self.world.reset(seed)
         observation = self._observe()
+        if self.render_mode == HUMAN:
+            self.render()
         return observation, self._info()
 
     def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
@@ -69,7 +76,16 @@ class RoutingJointEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         if terminated or truncated:
             info |= self.world.outcome()
             self._due = None
+        if self.render_mode == HUMAN:
+            self.render()
         return observation, reward, terminated, truncated, info
+
+    def render(self) -> np.ndarray | None:
+        """The world as it is: a picture [720, 1280, 3] uint8 with `rgb_array`, with `human` shown in a window."""
+        return self._view.render(self.world.simulator)
+
+    def close(self) -> None:
+        self._view.close()
 
     def _info(self) -> dict[str, Any]:
         """What info has in every step; nothing is credited yet."""

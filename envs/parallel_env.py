@@ -10,6 +10,7 @@ from pettingzoo import ParallelEnv
 
 from envs.config import Reward
 from envs.ephemeris import Ephemeris
+from envs.render_mode import HUMAN, open_view
 from envs.scenario import Part, Scenario
 from envs.simulator import HOLD
 from envs.single_world import DEFAULT_SCENARIO, N_ACTIONS, Due, SingleWorld, hold_if_illegal
@@ -28,10 +29,14 @@ class RoutingParallelEnv(ParallelEnv[str, Observation, int]):
 
     Each reset draws a new world of `scenario` in the slots of one `part` of the day; equal seeds give equal worlds.
     `ephemeris` is that of the scenario where it is at hand already, as when many environments share one.
+    `render_mode` is `rgb_array` or `human` (a window); both need `pip install 'leomix[render]'`.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"name": "leomix_routing_v0", "render_modes": []}
-    render_mode = None
+    metadata: ClassVar[dict[str, Any]] = {
+        "name": "leomix_routing_v0",
+        "render_modes": ["human", "rgb_array"],
+        "render_fps": 4,
+    }
 
     def __init__(
         self,
@@ -39,8 +44,11 @@ class RoutingParallelEnv(ParallelEnv[str, Observation, int]):
         *,
         part: Part = "training",
         ephemeris: Ephemeris | None = None,
+        render_mode: str | None = None,
     ) -> None:
         self.world = SingleWorld(scenario, part, ephemeris)
+        self.render_mode = render_mode
+        self._view = open_view(render_mode, self.world.ephemeris)
         digits = max(3, len(str(self.world.n_satellites - 1)))
         self.possible_agents = [f"sat_{number:0{digits}d}" for number in range(self.world.n_satellites)]
         self.agents: list[str] = []
@@ -70,7 +78,10 @@ class RoutingParallelEnv(ParallelEnv[str, Observation, int]):
         """Start a new world. No options are known."""
         self.world.reset(seed)
         self.agents = list(self.possible_agents)
-        return self._observe(), {agent: {} for agent in self.agents}
+        observations = self._observe()
+        if self.render_mode == HUMAN:
+            self.render()
+        return observations, {agent: {} for agent in self.agents}
 
     def step(
         self, actions: dict[str, int]
@@ -103,6 +114,8 @@ class RoutingParallelEnv(ParallelEnv[str, Observation, int]):
         observations = self._observe()
         if over:
             self.agents = []
+        if self.render_mode == HUMAN:
+            self.render()
         return (
             observations,
             rewards,
@@ -114,6 +127,13 @@ class RoutingParallelEnv(ParallelEnv[str, Observation, int]):
     def state(self) -> np.ndarray:
         """The global state for a mixer, [state_space.shape] float32: rows of all packets, then the summary."""
         return self.world.state()
+
+    def render(self) -> np.ndarray | None:
+        """The world as it is: a picture [720, 1280, 3] uint8 with `rgb_array`, with `human` shown in a window."""
+        return self._view.render(self.world.simulator)
+
+    def close(self) -> None:
+        self._view.close()
 
     def _observe(self) -> dict[str, Observation]:
         self._due: Due = self.world.due()

@@ -13,6 +13,7 @@ from gymnasium.vector.utils import batch_space
 from envs.config import require
 from envs.ephemeris import Ephemeris
 from envs.observation import Observer
+from envs.render_mode import HUMAN, open_view
 from envs.restarting import RestartingSimulator
 from envs.scenario import Part, Scenario
 from envs.simulator import HOLD, Turn
@@ -43,7 +44,7 @@ class RoutingVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
     The simulator runs where `ephemeris` is, on a GPU for instance; arrays are always NumPy's.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (as Gymnasium has it: instances add their own)
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012 (as Gymnasium has it: instances add their own)
 
     def __init__(
         self,
@@ -53,8 +54,12 @@ class RoutingVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
         part: Part = "training",
         ephemeris: Ephemeris | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
     ) -> None:
         require(num_envs >= 1, "num_envs", num_envs, "at least 1")
+        require(
+            render_mode != HUMAN, "render_mode", render_mode, "many worlds have no window: rgb_array, or None"
+        )
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.num_envs = num_envs
@@ -68,6 +73,8 @@ class RoutingVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.n_packets = 2 * scenario.task.n_tasks
+        self.render_mode = render_mode
+        self._view = open_view(render_mode, self.ephemeris)
         self._random = [torch.Generator() for _ in range(num_envs)]
         for generator in self._random:
             generator.seed()  # other worlds each time until a seed is given
@@ -137,6 +144,11 @@ class RoutingVectorEnv(VectorEnv[Observations, np.ndarray, np.ndarray]):
             self._observation = self._observe()
             infos = self._infos(np.ones(self.num_envs, bool), credit) | self._outcomes(over)
         return self._copy(), rewards, terminated, truncated, infos
+
+    def render(self) -> tuple[np.ndarray, ...]:
+        """A picture [720, 1280, 3] uint8 of every world."""
+        frames = (self._view.render(self.simulator, world) for world in range(self.num_envs))
+        return tuple(frame for frame in frames if frame is not None)
 
     # ---------------------------------------------------------------- parts
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from statistics import fmean
 
 import torch
 
@@ -11,6 +13,7 @@ from agents.routers.best_response import SingleOrderBestResponseRouter
 from envs.config import EnvironmentConfig
 from envs.delay import charged_delays
 from envs.ephemeris import Ephemeris
+from envs.scenario import Scenario
 from envs.worlds import Worlds
 
 VALIDATION_SEED = 2_000_003
@@ -51,3 +54,33 @@ class Validation:
         return float(delay_s[present].double().mean()), float(
             routes.delivered[present].to(torch.float64).mean()
         )
+
+
+class SeveralValidations:
+    """The mean over several validations, each counting the same: a policy for several fleets must serve all of them."""
+
+    def __init__(self, validations: Sequence[Validation]) -> None:
+        if not validations:
+            raise ValueError("at least one validation is needed")
+        self.validations = tuple(validations)
+
+    def __call__(self, router: Router) -> ValidationResult:
+        """Route all validation worlds with `router`."""
+        results = [validate(router) for validate in self.validations]
+        means = (
+            fmean(getattr(result, field.name) for result in results) for field in fields(ValidationResult)
+        )
+        return ValidationResult(*means)
+
+
+def validation_of(
+    scenarios: Sequence[Scenario], n_worlds: int, device: torch.device | str = "cpu"
+) -> SeveralValidations:
+    """Validation on `n_worlds` worlds in the validation slots of `scenarios` together, always the same ones."""
+    each = max(2, n_worlds // len(scenarios))
+    validations = []
+    for scenario in scenarios:
+        ephemeris = scenario.ephemeris("validation").to(device)
+        worlds = scenario.worlds(ephemeris, each, seed=VALIDATION_SEED)
+        validations.append(Validation(ephemeris, worlds, scenario.environment))
+    return SeveralValidations(validations)

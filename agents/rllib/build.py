@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import torch
 
@@ -18,8 +19,12 @@ from envs.observation_layout import ObservationLayout
 from envs.scenario import Scenario
 
 
-def build_qmix(scenario: Scenario, algorithm: AlgorithmConfig, cluster: ClusterConfig, *, seed: int) -> QMIX:
-    """A QMIX that learns `scenario` with the processes and GPUs of `cluster`; everything random follows `seed`.
+def build_qmix(
+    scenarios: Sequence[Scenario], algorithm: AlgorithmConfig, cluster: ClusterConfig, *, seed: int
+) -> QMIX:
+    """A QMIX that learns `scenarios`, whose rollouts take turns, with the processes and GPUs of `cluster`.
+
+    Everything random follows `seed`.
 
     Starts or joins a Ray cluster only if `cluster` has other processes than this one. Raises ConfigError when the
     machine or the Ray cluster has fewer CPUs or GPUs than `cluster` asks for, or cannot be reached.
@@ -29,7 +34,7 @@ def build_qmix(scenario: Scenario, algorithm: AlgorithmConfig, cluster: ClusterC
     logging.getLogger("ray").setLevel(logging.ERROR)  # RLlib's warnings about its own deprecated calls
     qmix = (
         QMIXConfig()
-        .environment(make_routing_game, env_config={"scenario": scenario})
+        .environment(make_routing_game, env_config={"scenarios": tuple(scenarios)})
         .training(qmix=algorithm)
         .env_runners(
             num_env_runners=cluster.env_runners,

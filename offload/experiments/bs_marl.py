@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from envs.ephemeris import Ephemeris
 from envs.scenario import Scenario
 from offload.config import OffloadConfig
 from offload.experiments.config import BsMarlConfig
-from offload.experiments.convergence import run_searches, search_result, trace_result
 from offload.experiments.result import Result
 from offload.experiments.routers import router_result
+from offload.experiments.searches import run_searches, search_result, trace_result
 from offload.experiments.sweeps import headline, reductions, sweep, sweep_result, with_computing, with_volume
 from offload.experiments.training_curves import training_result
 from offload.problem import OffloadProblem
@@ -36,18 +36,19 @@ def run_bs_marl(
     *,
     n_worlds: int,
     seed: int,
-    learned: Router | None = None,
+    learned: Sequence[Router] = (),
     runs: tuple[Path, ...] = (),
     settings: dict[str, Any],
     console: Console,
 ) -> list[Result]:
     """Measure, show on `console` and write tables, CSV files, pictures and bs_marl.json into `folder`.
 
-    learned: the policy; None: `config.router` routes. runs: folders whose training is Fig. 6. settings: kept beside the
-    results. Raises ConfigError before any work when a setting is not possible.
+    learned: the policy, trained with one or several seeds, over which results are averaged; none: `config.router`
+    routes. runs: folders whose training is Fig. 6. settings: kept beside the results.
+    Raises ConfigError before any work when a setting is not possible.
     """
     require(config.router in ROUTERS, "bs_marl.router", config.router, f"one of {', '.join(ROUTERS)}")
-    router = learned or ROUTERS[config.router]()
+    routers = learned or (ROUTERS[config.router](),)
     training = training_result(runs) if runs else None
     with console.status("building the test worlds") as status:
 
@@ -55,7 +56,7 @@ def run_bs_marl(
             status.update(f"{n_worlds} worlds, {what}")
 
         problem = build_problem(scenario, scenario.ephemeris("test"), offload, n_worlds, seed)
-        results = measure(problem, router, learned, config, say)
+        results = measure(problem, routers, config, say)
     if training is not None:
         results.append(training)
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +71,8 @@ def run_bs_marl(
         )
     content = {
         "headline": summary,
-        "router": router.name,
+        "router": routers[0].name,
+        "trainings": len(routers),
         "n_worlds": n_worlds,
         "results": {result.name: result.rows for result in results},
         "config": settings,
@@ -91,35 +93,37 @@ def build_problem(
 
 def measure(
     problem: OffloadProblem,
-    router: Router,
-    learned: Router | None,
+    routers: Sequence[Router],
     config: BsMarlConfig,
     on_start: Callable[[str], None],
 ) -> list[Result]:
-    """Figs. 3 to 5, the reductions, the searches side by side and the table of schemes by routers."""
-    by_volume = sweep(problem, router, "data_volume_Mbit", config.volumes_mbit, with_volume, on_start)
-    by_computing = sweep(problem, router, "computing_TOPS", config.computing_tops, with_computing, on_start)
-    decisions = run_searches(problem, router, on_start)
+    """Figs. 3 to 5, the reductions, the searches side by side and the table of schemes by routers.
+
+    routers: those that count as one (a policy trained with several seeds).
+    """
+    name = routers[0].name
+    by_volume = sweep(problem, routers, "data_volume_Mbit", config.volumes_mbit, with_volume, on_start)
+    by_computing = sweep(problem, routers, "computing_TOPS", config.computing_tops, with_computing, on_start)
+    decisions = run_searches(problem, routers, on_start)
     some = problem.select(torch.arange(min(config.router_worlds, problem.worlds.n_worlds)))
-    routers = [learned] if learned else []
-    routers += [make() for make in ROUTERS.values()]
+    compared = {name: routers} | {other: (make(),) for other, make in ROUTERS.items() if other != name}
     return [
         sweep_result(
             by_volume,
             name="fig3_data_volume",
-            title=f"Fig. 3: delay by data volume of a task ({router.name})",
+            title=f"Fig. 3: delay by data volume of a task ({name})",
             unit="Mbit",
             ratios=False,
         ),
         sweep_result(
             by_computing,
             name="fig4_computing",
-            title=f"Fig. 4: delay by computing capacity ({router.name})",
+            title=f"Fig. 4: delay by computing capacity ({name})",
             unit="TOPS",
             ratios=True,
         ),
         trace_result(decisions),
         search_result(decisions),
-        router_result(some, routers, on_start),
+        router_result(some, compared, on_start),
         reductions([by_volume, by_computing]),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from rich import box
 from rich.table import Table
+from torch import Tensor
 
 from agents.evaluation import Interval, ratio_interval
+from offload.search import Decision
 
 Row = dict[str, Any]
 """Column: text or number."""
@@ -62,6 +64,11 @@ def _text(value: str | int | float) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def over_trainings(decisions: Sequence[Decision], read: Callable[[Decision], Tensor]) -> np.ndarray:
+    """What `read` finds in the decisions of S routers that count as one: [S, ...]."""
+    return np.stack([read(decision).double().cpu().numpy() for decision in decisions])
+
+
 def mean_interval(values: np.ndarray) -> Interval:
-    """95% bootstrap interval of the mean over worlds."""
+    """95% bootstrap interval of the mean over worlds [E], or over trainings and worlds [S, E]."""
     return ratio_interval(values, np.ones_like(values))

@@ -2,45 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from agents.routers import Router
-from offload.experiments.result import Result, Row, mean_interval
+from offload.experiments.result import Result, Row, mean_interval, over_trainings
 from offload.experiments.sweeps import COLOURS, compared_schemes
 from offload.problem import OffloadProblem
 
 
 def router_result(
-    problem: OffloadProblem, routers: Sequence[Router], on_start: Callable[[str], None] = lambda what: None
+    problem: OffloadProblem,
+    routers: Mapping[str, Sequence[Router]],
+    on_start: Callable[[str], None] = lambda what: None,
 ) -> Result:
-    """Mean service delay of every scheme with each of `routers`, with 95% intervals over worlds."""
+    """Mean service delay of every scheme with each of `routers`, with 95% intervals over worlds and trainings.
+
+    routers: by name, those that count as one (a policy trained with several seeds).
+    """
     rows: list[Row] = []
-    for router in routers:
+    for name, trainings in routers.items():
         for scheme in compared_schemes(problem.config):
-            on_start(f"{scheme.name} with {router.name}")
-            decision = scheme.decide(problem, router)
-            mean_s = decision.chosen.mean_s.cpu().numpy()
+            on_start(f"{scheme.name} with {name}")
+            decisions = [scheme.decide(problem, router) for router in trainings]
+            mean_s = over_trainings(decisions, lambda one: one.chosen.mean_s)  # [S, E]
             bounds = mean_interval(mean_s)
-            delivered, packets = decision.chosen.routes.delivered, decision.chosen.data.size_mbit > 0
-            n_present = int(packets.sum()) + int((decision.chosen.model_mbit > 0).sum())
+            n_delivered = sum(int(one.chosen.routes.delivered.sum()) for one in decisions)
+            n_present = sum(
+                int((one.chosen.data.size_mbit > 0).sum() + (one.chosen.model_mbit > 0).sum())
+                for one in decisions
+            )
             rows.append(
                 {
-                    "router": router.name,
+                    "router": name,
                     "scheme": scheme.name,
                     "delay_s": float(np.mean(mean_s)),
                     "low_s": bounds.low,
                     "high_s": bounds.high,
-                    "ratio": float(decision.mean_ratio.mean()),
-                    "delivered_%": 100 * int(delivered.sum()) / n_present,
+                    "ratio": float(over_trainings(decisions, lambda one: one.mean_ratio).mean()),
+                    "delivered_%": 100 * n_delivered / n_present,
                 }
             )
     screen: list[Row] = []
-    for router in routers:
-        own = [row for row in rows if row["router"] == router.name]
-        screen.append({"router": router.name} | {str(row["scheme"]): row["delay_s"] for row in own})
+    for name in routers:
+        own = [row for row in rows if row["router"] == name]
+        screen.append({"router": name} | {str(row["scheme"]): row["delay_s"] for row in own})
     return Result(
         "schemes_by_router",
         f"Delay of every scheme with every router, s ({problem.worlds.n_worlds} worlds)",

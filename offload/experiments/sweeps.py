@@ -13,7 +13,7 @@ import torch
 from agents.evaluation import ratio_interval
 from agents.routers import Router
 from offload.config import PAPER_SEARCH, OffloadConfig
-from offload.experiments.result import Result, Row, mean_interval
+from offload.experiments.result import Result, Row, mean_interval, over_trainings
 from offload.problem import OffloadProblem
 from offload.schemes import SCHEMES, Scheme, Searched
 from offload.tasks import Tasks
@@ -42,7 +42,8 @@ def compared_schemes(config: OffloadConfig) -> list[Scheme]:
 class Sweep:
     """Delays of schemes at every value of one setting.
 
-    delay_s, ratio: by scheme, [X, E] mean service delay and mean ratio of every world.
+    delay_s, ratio: by scheme, [X, S, E] mean service delay and mean ratio of every world, routed by S routers that
+    count as one (a policy trained with S seeds).
     """
 
     setting: str
@@ -53,22 +54,24 @@ class Sweep:
 
 def sweep(
     problem: OffloadProblem,
-    router: Router,
+    routers: Sequence[Router],
     setting: str,
     values: Sequence[float],
     change: Callable[[OffloadProblem, float], OffloadProblem],
     on_start: Callable[[str], None] = lambda what: None,
 ) -> Sweep:
-    """Decide with every scheme in `change(problem, value)` for each of `values`."""
+    """Decide with every scheme and router in `change(problem, value)` for each of `values`."""
     delay_s: dict[str, list[np.ndarray]] = {}
     ratio: dict[str, list[np.ndarray]] = {}
     for value in values:
         changed = change(problem, value)
         for scheme in compared_schemes(problem.config):
             on_start(f"{setting} {value:g}: {scheme.name}")
-            decision = scheme.decide(changed, router)
-            delay_s.setdefault(scheme.name, []).append(decision.chosen.mean_s.cpu().numpy())
-            ratio.setdefault(scheme.name, []).append(decision.mean_ratio.cpu().numpy())
+            decisions = [scheme.decide(changed, router) for router in routers]
+            delay_s.setdefault(scheme.name, []).append(
+                over_trainings(decisions, lambda one: one.chosen.mean_s)
+            )
+            ratio.setdefault(scheme.name, []).append(over_trainings(decisions, lambda one: one.mean_ratio))
     return Sweep(
         setting,
         tuple(values),

@@ -19,7 +19,7 @@ from envs.scenario import Scenario
 from offload.config import PAPER_SEARCH, OffloadConfig
 from offload.experiments import bs_marl
 from offload.experiments.config import BsMarlConfig
-from offload.experiments.convergence import run_searches, search_result, trace_result
+from offload.experiments.searches import run_searches, search_result, trace_result
 from offload.experiments.sweeps import compared_schemes, headline, reductions, sweep, with_volume
 from offload.experiments.training_curves import training_result
 from offload.problem import OffloadProblem
@@ -73,10 +73,10 @@ def test_a_router_that_does_not_exist_is_refused_before_any_work(tmp_path: Path)
 
 
 def test_reductions_are_those_of_the_delays(problem: OffloadProblem) -> None:
-    found = sweep(problem, ROUTERS["min_hop"](), "data_volume_Mbit", (200.0, 400.0), with_volume)
+    found = sweep(problem, [ROUTERS["min_hop"]()], "data_volume_Mbit", (200.0, 400.0), with_volume)
     result = reductions([found])
     row = next(row for row in result.rows if (row["scheme"], row["against"]) == ("bs_marl", "centralised"))
-    own, other = (found.delay_s[name].mean(1) for name in ("bs_marl", "centralised"))
+    own, other = (found.delay_s[name].mean((1, 2)) for name in ("bs_marl", "centralised"))
     saved = 100 * (1 - own / other)
     assert row["mean_%"] == pytest.approx(saved.mean())
     assert (row["least_%"], row["most_%"]) == pytest.approx((saved.min(), saved.max()))
@@ -86,6 +86,24 @@ def test_reductions_are_those_of_the_delays(problem: OffloadProblem) -> None:
     )
 
 
+def test_trainings_that_count_as_one_are_averaged(problem: OffloadProblem) -> None:
+    one, other = ROUTERS["min_hop"](), ROUTERS["look_ahead_1"]()
+    setting = ("data_volume_Mbit", (200.0,), with_volume)
+    both, *each = (sweep(problem, routers, *setting) for routers in ([one, other], [one], [other]))
+    for scheme, delay_s in both.delay_s.items():
+        assert delay_s.shape == (1, 2, problem.worlds.n_worlds)
+        assert np.array_equal(delay_s, np.concatenate([found.delay_s[scheme] for found in each], axis=1))
+    decisions = run_searches(problem, [one, other])
+    rows = {str(row["search"]): row for row in search_result(decisions).rows}
+    alone = [
+        {str(row["search"]): row for row in search_result(run_searches(problem, [router])).rows}
+        for router in (one, other)
+    ]
+    for name, row in rows.items():
+        for column in ("delay_s", "routings", "tasks_off_%", "worlds_off_%", "budget_%"):
+            assert row[column] == pytest.approx(np.mean([found[name][column] for found in alone]))
+
+
 def test_the_printed_algorithm_is_compared_with_the_configured_search_unless_they_are_one() -> None:
     names = [scheme.name for scheme in compared_schemes(OffloadConfig())]
     assert names == ["small_only", "centralised", "even_split", "bs_marl", "bs_marl_balance"]
@@ -93,10 +111,10 @@ def test_the_printed_algorithm_is_compared_with_the_configured_search_unless_the
 
 
 def test_a_world_that_has_stopped_keeps_its_last_iteration(problem: OffloadProblem) -> None:
-    decisions = run_searches(problem, ROUTERS["look_ahead_2"]())
+    decisions = run_searches(problem, [ROUTERS["look_ahead_2"]()])
     result = trace_result(decisions)
     last = [row for row in result.rows if row["search"] == "bisection"][-1]
-    trace = decisions["bisection"].trace
+    trace = decisions["bisection"][0].trace
     assert trace is not None
     world = torch.arange(problem.worlds.n_worlds)
     final_s = trace.total_s[trace.iterations - 1, world].mean(1)

@@ -54,7 +54,7 @@ def build() -> Iterator[Build]:
     built: list[QMIX] = []
 
     def build_one(config: TrainConfig) -> QMIX:
-        built.append(build_qmix(config.scenario, config.algorithm, config.cluster, seed=config.training.seed))
+        built.append(build_qmix(config.turns, config.algorithm, config.cluster, seed=config.training.seed))
         return built[-1]
 
     yield build_one

@@ -44,10 +44,10 @@ def main() -> None:
     try:
         small = ClusterConfig(address=nodes.address, env_runners=2, wait_s=60)
         try:
-            build_qmix(SCENARIO, ALGORITHM, replace(small, env_runners=4, wait_s=1), seed=0)
+            build_qmix([SCENARIO], ALGORITHM, replace(small, env_runners=4, wait_s=1), seed=0)
         except ConfigError as error:
             told["too_many"] = str(error)
-        algorithm = build_qmix(SCENARIO, ALGORITHM, small, seed=0)
+        algorithm = build_qmix([SCENARIO], ALGORITHM, small, seed=0)
         told["placed_on"] = algorithm.env_runner_group.foreach_env_runner(
             lambda runner: ray.get_runtime_context().get_node_id(), local_env_runner=False
         )

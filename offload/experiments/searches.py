@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from agents.routers import Router
 from offload.config import PAPER_SEARCH, ScheduleName, SearchConfig
-from offload.experiments.result import Result, Row, mean_interval
+from offload.experiments.result import Result, Row, mean_interval, over_trainings
 from offload.problem import OffloadProblem
 from offload.search import Decision, Stop, Trace, search
 
@@ -33,35 +33,36 @@ def searches(config: SearchConfig) -> dict[str, SearchConfig]:
 
 
 def run_searches(
-    problem: OffloadProblem, router: Router, on_start: Callable[[str], None] = lambda what: None
-) -> dict[str, Decision]:
-    """Every search of `searches` on the same problem."""
+    problem: OffloadProblem, routers: Sequence[Router], on_start: Callable[[str], None] = lambda what: None
+) -> dict[str, list[Decision]]:
+    """Every search of `searches` on the same problem, with each of the routers that count as one."""
     decisions = {}
     for name, config in searches(problem.config.search).items():
         on_start(f"search: {name}")
-        decisions[name] = search(problem, router, config)
+        decisions[name] = [search(problem, router, config) for router in routers]
     return decisions
 
 
-def search_result(decisions: dict[str, Decision]) -> Result:
+def search_result(decisions: Mapping[str, Sequence[Decision]]) -> Result:
     """The schedules side by side: delay, routings, why they stop, and how often they leave a task unbalanced."""
     rows: list[Row] = []
-    for name, decision in decisions.items():
-        trace, delay = decision.trace, decision.chosen.delay
-        assert trace is not None
-        unbalanced = delay.idle_s.abs() > OUT_OF_BALANCE * delay.total_s  # [E, n]
-        mean_s = decision.chosen.mean_s.cpu().numpy()
+    for name, found in decisions.items():
+        traces = [_trace(decision) for decision in found]
+        unbalanced = over_trainings(found, _out_of_balance)  # [S, E, n]
+        stops = np.stack([trace.stop.cpu().numpy() for trace in traces])  # [S, E]
+        mean_s = over_trainings(found, lambda one: one.chosen.mean_s)
         bounds = mean_interval(mean_s)
+        n_tasks = len(found) * int(found[0].tasks.present.sum())
         rows.append(
             {
                 "search": name,
                 "delay_s": float(mean_s.mean()),
                 "low_s": bounds.low,
                 "high_s": bounds.high,
-                "routings": float(trace.iterations.double().mean()),
-                "tasks_off_%": 100 * float(unbalanced.sum() / decision.tasks.present.sum()),
-                "worlds_off_%": 100 * float(unbalanced.any(1).double().mean()),
-                **{f"{stop.name}_%": 100 * float((trace.stop == stop).double().mean()) for stop in Stop},
+                "routings": float(np.mean([trace.iterations.double().mean().item() for trace in traces])),
+                "tasks_off_%": 100 * float(unbalanced.sum()) / n_tasks,
+                "worlds_off_%": 100 * float(unbalanced.any(axis=2).mean()),
+                **{f"{stop.name}_%": 100 * float((stops == stop).mean()) for stop in Stop},
             }
         )
     shown = ("search", "delay_s", "low_s", "high_s", "routings", "tasks_off_%", "worlds_off_%", "worse_%")
@@ -69,29 +70,18 @@ def search_result(decisions: dict[str, Decision]) -> Result:
     return Result("search", title, rows, shown=shown)
 
 
-def trace_result(decisions: dict[str, Decision]) -> Result:
+def trace_result(decisions: Mapping[str, Sequence[Decision]]) -> Result:
     """Fig. 5: mean over worlds and tasks by iteration; a world that has stopped keeps its last iteration."""
-    shown = {name: decisions[name].trace for name in ("bisection", "balance")}
-    tasks = next(iter(decisions.values())).tasks
     rows: list[Row] = []
-    for name, trace in shown.items():
-        assert trace is not None
-        ratio = _held(trace, trace.offloaded.double() / tasks.frames.clamp(min=1))
-        small, large = _held(trace, trace.small_s), _held(trace, trace.offloaded_s)
-        series = {
-            "ratio": ratio,
-            "small_s": small,
-            "large_s": large,
-            "idle_s": (small - large).abs(),
-            "delay_s": _held(trace, trace.total_s),
-        }
-        for k in range(len(trace.offloaded)):
+    for name in ("bisection", "balance"):
+        series = [_series(decision) for decision in decisions[name]]
+        for k in range(len(series[0]["ratio"])):
             row: Row = {"search": name, "iteration": k + 1}
-            for quantity, values in series.items():
-                by_world = tasks.mean(values[k]).cpu().numpy()
-                bounds = mean_interval(by_world)
+            for quantity in series[0]:
+                values = np.stack([one[quantity][k].cpu().numpy() for one in series])  # [S, E]
+                bounds = mean_interval(values)
                 row |= {
-                    quantity: float(np.mean(by_world)),
+                    quantity: float(values.mean()),
                     f"{quantity}_low": bounds.low,
                     f"{quantity}_high": bounds.high,
                 }
@@ -100,6 +90,31 @@ def trace_result(decisions: dict[str, Decision]) -> Result:
     return Result(
         "fig5_search", "Fig. 5: the search", rows, lambda figure: _draw(figure, rows), columns, size=(8, 6)
     )
+
+
+def _series(decision: Decision) -> dict[str, list[Tensor]]:
+    """What Fig. 5 shows, by iteration: [E] means over the tasks of each world."""
+    trace, tasks = _trace(decision), decision.tasks
+    small, large = _held(trace, trace.small_s), _held(trace, trace.offloaded_s)
+    shown = {
+        "ratio": _held(trace, trace.offloaded.double() / tasks.frames.clamp(min=1)),
+        "small_s": small,
+        "large_s": large,
+        "idle_s": (small - large).abs(),
+        "delay_s": _held(trace, trace.total_s),
+    }
+    return {name: [tasks.mean(values[k]) for k in range(len(values))] for name, values in shown.items()}
+
+
+def _trace(decision: Decision) -> Trace:
+    assert decision.trace is not None
+    return decision.trace
+
+
+def _out_of_balance(decision: Decision) -> Tensor:
+    """[E, n] bool: the branches of the task differ."""
+    delay = decision.chosen.delay
+    return delay.idle_s.abs() > OUT_OF_BALANCE * delay.total_s
 
 
 def _held(trace: Trace, values: Tensor) -> Tensor:
