@@ -48,14 +48,35 @@ def train_and_evaluate(config: TrainConfig, console: Console) -> None:
         console.print(f"interrupted; to go on: python train.py resume={run.shown}", soft_wrap=True)
         sys.exit(INTERRUPTED)
     settings = to_plain(replace(config, resume=None))
+    policy, refused = Policy.load(run.path), None
+    try:
+        export(policy, config, run, console)
+    except ConfigError as error:
+        refused = error  # no reason not to evaluate
     evaluate(
         config.scenario,
         config.evaluation,
         run.path,
-        policy=Policy.load(run.path),
+        learned=LearnedRouter(policy),
         settings=settings,
         console=console,
     )
+    if refused:
+        raise refused
+
+
+def export(policy: Policy, config: TrainConfig, run: RunFolder, console: Console) -> None:
+    """Write the run's `export` folder: what flies, and what the onboard runtime makes of it."""
+    from agents.export.folder import export_policy  # takes seconds to import
+    from agents.export.provenance import Provenance
+    from agents.export.summary import summary
+
+    settings = to_plain(replace(config, resume=None))
+    with console.status("exporting the policy"):
+        exported = export_policy(
+            policy, config.scenario, Provenance.of(run.path, settings), Path(run.shown) / "export"
+        )
+    console.print(summary(exported), highlight=False, soft_wrap=True)
 
 
 def train(
@@ -104,6 +125,7 @@ def train(
                 if metrics[BEST] < best:
                     best = metrics[BEST]
                     policy.save(run.path / POLICY_FILE)
+                    tracker.policy(run.path / POLICY_FILE, done, {BEST: best})
             metrics_file.append(done, metrics)
             tracker.log(done, metrics)
             progress.update(done, metrics)

@@ -96,7 +96,9 @@ def one_line_errors(schema: type) -> Iterator[None]:
 
 def on_top_of_run(config: DictConfig, based_on: str, may_change: Sequence[str] | None) -> DictConfig:
     """The configuration stored in the run `config[based_on]`, changed by what the command line mentions and no more."""
-    stored_file = Path(str(config[based_on])) / "config.yaml"
+    folder = Path(str(config[based_on]))
+    folder = folder.parent if folder.is_file() else folder
+    stored_file = folder / "config.yaml"
     if not stored_file.is_file():
         raise ConfigError(
             f"{based_on}={config[based_on]!r} is not the folder of a run: it has no config.yaml; "

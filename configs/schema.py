@@ -19,6 +19,7 @@ from envs.links import LINK_MODELS, EbN0Link, FixedLink, ShannonLink
 from envs.scenario import Scenario
 from offload.config import OffloadConfig
 from offload.experiments.config import BsMarlConfig
+from offload.joint.config import JointConfig
 
 Link = Annotated[EbN0Link | ShannonLink | FixedLink, OneOf("model", LINK_MODELS)]
 """The group `link`: its key `model` names the class, the other keys are that class's fields."""
@@ -76,10 +77,11 @@ SHIPPED_POLICY = "shipped"
 
 
 class Show(str, Enum):
-    """What `evaluate.py` measures: the table of routers, or the experiments of BS-MARL."""
+    """What `evaluate.py` measures: the table of routers, the experiments of BS-MARL, or both papers joined."""
 
     routers = "routers"
     bs_marl = "bs_marl"
+    joint = "joint"
 
 
 class Job(str, Enum):
@@ -140,8 +142,8 @@ class TrainConfig:
 class EvaluateConfig:
     """Everything `evaluate.py` can be told. With a run's policy, what is not said is as that run was trained.
 
-    policy: folder of the run whose policy is evaluated; "shipped": the one that comes with LEOMix, on the scenario of
-        configs/evaluate.yaml; None: the routers that need no training.
+    policy: folder of the run, or folder or .onnx file of the export, whose policy is evaluated; "shipped": the one that
+        comes with LEOMix, on the scenario of configs/evaluate.yaml; None: the routers that need no training.
     show: what is measured; `experiment=` sets it.
     """
 
@@ -155,6 +157,7 @@ class EvaluateConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     offload: OffloadConfig = field(default_factory=OffloadConfig)
     bs_marl: BsMarlConfig = field(default_factory=BsMarlConfig)
+    joint: JointConfig = field(default_factory=JointConfig)
 
     @property
     def scenario(self) -> Scenario:

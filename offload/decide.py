@@ -3,7 +3,7 @@
 The table goes to standard error and JSON to standard output, so that programs can read it.
 
     scenario=FILE     the tasks and where they are (docs/offloading.md)
-    policy=RUN        folder of a run, or file of a policy, that routes
+    policy=RUN        folder of a run or of an export, or file of a policy, that routes
     router=NAME       routes where there is no policy; default dijkstra
     scheme=NAME       bs_marl (default), small_only, centralised or even_split
 """
@@ -17,9 +17,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from agents.policy import Policy
 from agents.routers import ROUTERS, Router
-from agents.routers.learned import LearnedRouter
+from agents.routers.trained import trained_router
 from envs.config import ConfigError
 from offload.decision_record import decision_record, decision_table, path_lines
 from offload.scenario_file import build_problem, read_scenario
@@ -34,7 +33,7 @@ def router_of(settings: dict[str, str]) -> Router:
     if "policy" in settings and "router" in settings:
         raise ConfigError("policy and router are both given: a policy is a router, name one of them")
     if "policy" in settings:
-        return LearnedRouter(Policy.load(Path(settings["policy"])))
+        return trained_router(Path(settings["policy"]))
     name = settings.get("router", DEFAULT_ROUTER)
     if name not in ROUTERS:
         raise ConfigError(f"router={name!r} is not possible: one of {', '.join(ROUTERS)}")

@@ -17,6 +17,7 @@ def decision_record(problem: OffloadProblem, decision: Decision, world: int = 0)
     """Everything that is decided in one world, as JSON values. Seconds, Mbit; satellites by name."""
     chosen, n_tasks = decision.chosen, problem.worlds.n_tasks
     levels = problem.design.data.levels.bits_per_pixel
+    accuracies = problem.accuracies(chosen.offloaded)
     parts = {name: part[world].tolist() for name, part in chosen.delay.parts().items()}
     tasks = []
     for task in range(n_tasks):
@@ -31,6 +32,7 @@ def decision_record(problem: OffloadProblem, decision: Decision, world: int = 0)
                 "frames_by_residual_bits_per_pixel": {
                     f"{bits:g}": count for bits, count in zip(levels, counts, strict=True)
                 },
+                **{name: float(value[world, task]) for name, value in accuracies.items()},
                 "model_packet": _packet(problem, decision, world, task, chosen.model_mbit),
                 "data_packet": _packet(problem, decision, world, n_tasks + task, chosen.data.size_mbit),
                 "delay_s": {
@@ -105,7 +107,7 @@ def decision_table(record: dict[str, Any]) -> Table:
 
 
 def path_lines(record: dict[str, Any]) -> list[str]:
-    """One line for every packet: whose, which, and the satellites on its way."""
+    """One line for every packet: whose, which, and the satellites on its way; accuracies where they are known."""
     lines = []
     for task in record["tasks"]:
         for kind in ("model_packet", "data_packet"):
@@ -114,4 +116,7 @@ def path_lines(record: dict[str, Any]) -> list[str]:
                 path = " ".join(name.removeprefix("sat_") for name in packet["path"])
                 lost = "" if packet["delivered"] else "  LOST"
                 lines.append(f"{task['sensing']} {kind.removesuffix('_packet'):5s} {path}{lost}")
+        known = [f"{name.replace('_', ' ')} {task[name]:.4f}" for name in task if name.endswith("_accuracy")]
+        if known:
+            lines.append(f"{task['sensing']} {', '.join(known)}")
     return lines

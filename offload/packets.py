@@ -120,6 +120,18 @@ class RankedFramesDesign:
         )
 
 
+class UpdateDesign(Protocol):
+    """Sizes model packets."""
+
+    def __call__(self, tasks: Tasks, offloaded: Tensor) -> Tensor:
+        """[E, n] float64 Mbit for tasks with `offloaded` frames."""
+        ...
+
+    def require_reachable(self, tasks: Tasks) -> None:
+        """Raise RequirementError naming the highest accuracy that a model packet can give."""
+        ...
+
+
 class ModelPacketDesign:
     """Smallest model packets: share x of n weights sent as differences with their positions, or all n as they are."""
 
@@ -161,7 +173,7 @@ class PacketDesign:
     """Both packets of every task."""
 
     data: DataPacketDesign
-    model: ModelPacketDesign
+    model: UpdateDesign
 
     @classmethod
     def of(

@@ -11,9 +11,9 @@ from agents.routers import Router, Routes
 from envs.config import EnvironmentConfig, require
 from envs.ephemeris import Ephemeris
 from envs.worlds import Worlds
-from offload.config import OffloadConfig
+from offload.config import ModelPackets, OffloadConfig
 from offload.packets import DataPackets, PacketDesign
-from offload.service import ServiceDelay, service_delay
+from offload.service import ServiceDelay, service_delay, sharing
 from offload.tasks import Tasks
 
 
@@ -88,6 +88,52 @@ class OffloadProblem:
     def evaluate_on(self, offloaded: Tensor, routes: Routes) -> Evaluation:
         """The same on given paths; a packet must be there if and only if `routes` has a path for it."""
         return self._evaluation(offloaded, *self.design.sizes(self.tasks, offloaded), routes)
+
+    @property
+    def fewest(self) -> Tensor:
+        """[E, n] fewest frames that a task must offload; here requirements do not depend on how many it does."""
+        return torch.zeros_like(self.tasks.frames)
+
+    def accuracies(self, offloaded: Tensor) -> dict[str, Tensor]:
+        """[E, n] what else is known of the answers when `offloaded` [E, n] frames are; here nothing."""
+        return {}
+
+    def best_frames(self, latest: Evaluation, s_per_mbit: Tensor, propagation_s: Tensor) -> Tensor:
+        """[E, n] frames of least service delay at given `s_per_mbit` and `propagation_s` of the data packets.
+
+        The branches cross once. Left of it service delay falls or rises throughout, right of it it rises; so the best
+        is next to the crossing or at an end.
+        """
+        compute, tasks, design = self.config.compute, self.tasks, self.design
+        large_s = compute.large_frame_s * sharing(
+            self.worlds, latest.offloaded.clamp(min=1), compute.computing
+        )
+
+        def branches(frames: Tensor) -> tuple[Tensor, Tensor]:
+            size = design.data(tasks, frames).size_mbit
+            offloaded_s = (
+                frames.double() * large_s + size * s_per_mbit + torch.where(frames > 0, propagation_s, 0.0)
+            )
+            return offloaded_s, (tasks.frames - frames).double() * compute.small_frame_s
+
+        def total(frames: Tensor) -> Tensor:
+            feature_s = frames.double() * self.config.frames.frame_mbit * compute.feature_s_per_mbit
+            whole = (compute.model_packets is ModelPackets.needed) & (frames == tasks.frames)
+            return (
+                feature_s
+                + torch.maximum(*branches(frames))
+                - torch.where(whole, latest.delay.model.total_s, 0.0)
+            )
+
+        low, high = torch.zeros_like(tasks.frames), tasks.frames.clone()
+        for _ in range(int(tasks.frames.max()).bit_length()):
+            middle = (low + high).div(2, rounding_mode="floor")
+            offloaded_s, small_s = branches(middle)
+            more = small_s > offloaded_s
+            low, high = torch.where(more, middle, low), torch.where(more, high, middle)
+        candidates = torch.stack([low, high, torch.zeros_like(low), tasks.frames])  # [4, E, n]
+        costs = torch.stack([total(frames) for frames in candidates])
+        return candidates.gather(0, costs.argmin(0, keepdim=True)).squeeze(0)
 
     def _sized(self, model_mbit: Tensor, data: DataPackets) -> Worlds:
         return self.worlds.with_sizes(torch.cat([model_mbit, data.size_mbit], 1).float())

@@ -22,6 +22,7 @@ from envs.orbit import DAY_START
 from envs.topology import build_topology
 from envs.worlds import Worlds
 from offload.config import OffloadConfig
+from offload.joint.scenario import RealFrames
 from offload.problem import OffloadProblem
 from offload.tasks import Tasks
 
@@ -35,7 +36,8 @@ class TaskEntry:
     """A task: `frames` images on satellite `sensing`.
 
     computing: the satellite that serves it; null: the nearest of the scenario's. large_accuracy, small_accuracy: as in
-    `FramesConfig`; null: as `offload.frames` says.
+    `FramesConfig`; null: as `offload.frames` says. accuracy: of the whole task, where there are `real_frames`; null: as
+    these say.
     """
 
     sensing: str
@@ -43,11 +45,15 @@ class TaskEntry:
     computing: str | None = None
     large_accuracy: float | None = None
     small_accuracy: float | None = None
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True)
 class ScenarioFile:
-    """What the file says. Satellites are `sat_<number>`, number = plane * satellites per plane + place in the plane."""
+    """What the file says. Satellites are `sat_<number>`, number = plane * satellites per plane + place in the plane.
+
+    real_frames: null: frames are all alike, as `offload` describes them.
+    """
 
     tasks: list[TaskEntry]
     computing: list[str] = field(default_factory=list)
@@ -56,6 +62,7 @@ class ScenarioFile:
     link: dict[str, str | float] = field(default_factory=lambda: {"model": "eb_n0"})
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
     offload: OffloadConfig = field(default_factory=OffloadConfig)
+    real_frames: RealFrames | None = None
 
 
 def satellite_name(number: int) -> str:
@@ -99,6 +106,13 @@ def build_problem(scenario: ScenarioFile) -> OffloadProblem:
     ephemeris = build_ephemeris(topology, scenario.environment.relay_s_per_mbit)
     worlds = _worlds(scenario, ephemeris)
     tasks = _tasks(scenario)
+    if scenario.real_frames is not None:
+        default = scenario.real_frames.accuracy
+        required = [default if task.accuracy is None else task.accuracy for task in scenario.tasks]
+        accuracy = torch.tensor([required], dtype=torch.float64)
+        return scenario.real_frames.problem(
+            ephemeris, worlds, tasks.frames, accuracy, scenario.offload, scenario.environment
+        )
     return OffloadProblem.of(ephemeris, worlds, tasks, scenario.offload, scenario.environment)
 
 
@@ -137,10 +151,15 @@ def _tasks(scenario: ScenarioFile) -> Tasks:
     for i, task in enumerate(scenario.tasks):
         if task.frames < 1:
             raise ScenarioError(f"tasks[{i}].frames={task.frames} is not possible: at least 1")
-        for name in ("large_accuracy", "small_accuracy"):
+        for name in ("large_accuracy", "small_accuracy", "accuracy"):
             value = getattr(task, name)
             if value is not None and not 0 < value < 1:
                 raise ScenarioError(f"tasks[{i}].{name}={value} is not possible: between 0 and 1")
+        unused = ("accuracy",) if scenario.real_frames is None else ("large_accuracy", "small_accuracy")
+        for name in unused:
+            if getattr(task, name) is not None:
+                other = "without" if scenario.real_frames is None else "with"
+                raise ScenarioError(f"tasks[{i}].{name} means nothing {other} real_frames: leave it out")
     tasks = Tasks.of(torch.tensor([[task.frames for task in scenario.tasks]]), scenario.offload.frames)
     for name in ("large_accuracy", "small_accuracy"):
         default = getattr(scenario.offload.frames, name)
@@ -196,6 +215,8 @@ def _check_keys(schema: type, content: Any, path: str) -> None:
             raise ScenarioError(f"{name} is not a field: did you mean {near[0]}?")
         if is_dataclass(types[key]):
             _check_keys(types[key], value, name)  # type: ignore[arg-type]
+        elif key == "real_frames" and value is not None:
+            _check_keys(RealFrames, value, name)
         elif key == "tasks" and isinstance(value, list):
             for i, entry in enumerate(value):
                 _check_keys(TaskEntry, entry, f"tasks[{i}]")

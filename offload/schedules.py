@@ -16,9 +16,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from offload.config import ModelPackets, ScheduleName, SearchConfig
+from offload.config import ScheduleName, SearchConfig
 from offload.problem import Evaluation, OffloadProblem
-from offload.service import sharing
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Bisection:
     """
 
     def __init__(self, problem: OffloadProblem, config: SearchConfig) -> None:
-        self._too_few = torch.full_like(problem.tasks.frames, -1)
+        self._too_few = problem.fewest - 1
         self._too_many = problem.tasks.frames + 1
 
     def propose(self, worlds: Tensor, latest: Evaluation) -> Proposal:
@@ -78,47 +77,8 @@ class Response:
         s_per_mbit = (data.total_s - data.propagation_s) / size.clamp(min=1e-12)
         self._s_per_mbit[worlds] = torch.where(sends, s_per_mbit, self._s_per_mbit[worlds])
         self._propagation_s[worlds] = torch.where(sends, data.propagation_s, self._propagation_s[worlds])
-        return _best_frames(
-            self._problem.select(worlds), latest, self._s_per_mbit[worlds], self._propagation_s[worlds]
-        )
-
-
-def _best_frames(
-    problem: OffloadProblem, latest: Evaluation, s_per_mbit: Tensor, propagation_s: Tensor
-) -> Tensor:
-    """[M, n] frames of least service delay at given `s_per_mbit` and `propagation_s` of the data packets.
-
-    The branches cross once. Left of it service delay falls or rises throughout, right of it it rises; so the best is
-    next to the crossing or at an end.
-    """
-    compute, tasks, design = problem.config.compute, problem.tasks, problem.design
-    large_s = compute.large_frame_s * sharing(
-        problem.worlds, latest.offloaded.clamp(min=1), compute.computing
-    )
-
-    def branches(frames: Tensor) -> tuple[Tensor, Tensor]:
-        size = design.data(tasks, frames).size_mbit
-        offloaded_s = (
-            frames.double() * large_s + size * s_per_mbit + torch.where(frames > 0, propagation_s, 0.0)
-        )
-        return offloaded_s, (tasks.frames - frames).double() * compute.small_frame_s
-
-    def total(frames: Tensor) -> Tensor:
-        feature_s = frames.double() * problem.config.frames.frame_mbit * compute.feature_s_per_mbit
-        whole = (compute.model_packets is ModelPackets.needed) & (frames == tasks.frames)
-        return (
-            feature_s + torch.maximum(*branches(frames)) - torch.where(whole, latest.delay.model.total_s, 0.0)
-        )
-
-    low, high = torch.zeros_like(tasks.frames), tasks.frames.clone()
-    for _ in range(int(tasks.frames.max()).bit_length()):
-        middle = (low + high).div(2, rounding_mode="floor")
-        offloaded_s, small_s = branches(middle)
-        more = small_s > offloaded_s
-        low, high = torch.where(more, middle, low), torch.where(more, high, middle)
-    candidates = torch.stack([low, high, torch.zeros_like(low), tasks.frames])  # [4, M, n]
-    costs = torch.stack([total(frames) for frames in candidates])
-    return candidates.gather(0, costs.argmin(0, keepdim=True)).squeeze(0)
+        some = self._problem.select(worlds)
+        return some.best_frames(latest, self._s_per_mbit[worlds], self._propagation_s[worlds])
 
 
 class Balance:

@@ -1,12 +1,26 @@
-"""Where the metrics of a run go besides its own folder."""
+"""Where the metrics and results of a run go besides its own folder.
+
+A tracked run keeps `tracking.json` in its folder: who tracks it and under which id. Whoever has something to add to the
+run later, a resumed training or an evaluation, finds the same run by it (`reopen_tracker`).
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+import csv
+import json
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
+
+from agents.run.wandb_tracker import WandbTracker
+from envs.config import ConfigError
+
+TRACKING_FILE = "tracking.json"
+"""In a run's folder: the service, and what the service needs to find the run again."""
+
+Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -22,10 +36,25 @@ class TrackingConfig:
 
 
 class Tracker(Protocol):
-    """Receives the metrics of a run."""
+    """Receives what becomes known of a run. Trouble with the service never stops the run: it is said once."""
 
     def log(self, iteration: int, metrics: Mapping[str, float]) -> None:
         """Take the metrics of one iteration."""
+        ...
+
+    def policy(self, file: Path, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Take the best policy so far, found after `iteration`, as the next version of the run's model."""
+        ...
+
+    def results(
+        self,
+        *,
+        figures: Mapping[str, Path],
+        tables: Mapping[str, list[dict[str, Any]]],
+        files: Mapping[str, Path],
+        summary: Mapping[str, float],
+    ) -> None:
+        """Take results by their names: pictures, tables (rows of equal keys), files or folders, and single numbers."""
         ...
 
     def close(self) -> None:
@@ -36,50 +65,90 @@ class Tracker(Protocol):
 class NoTracker:
     """Tells nobody."""
 
-    def __init__(self, config: TrackingConfig, run: Path, settings: Mapping[str, Any]) -> None:
+    def log(self, iteration: int, metrics: Mapping[str, float]) -> None:
         pass
 
-    def log(self, iteration: int, metrics: Mapping[str, float]) -> None:
+    def policy(self, file: Path, iteration: int, metrics: Mapping[str, float]) -> None:
+        pass
+
+    def results(
+        self,
+        *,
+        figures: Mapping[str, Path],
+        tables: Mapping[str, list[dict[str, Any]]],
+        files: Mapping[str, Path],
+        summary: Mapping[str, float],
+    ) -> None:
         pass
 
     def close(self) -> None:
         pass
 
 
-class WandbTracker:
-    """Weights & Biases. Without an API key the run is written to `<run>/wandb`, ready for `wandb sync`.
+def _no_tracker(
+    run: Path, project: str, settings: Mapping[str, Any] | None, state: Path, say: Say
+) -> Tracker:
+    return NoTracker()
 
-    The environment variable WANDB_MODE, if set, decides instead.
+
+TRACKERS: dict[str, Callable[[Path, str, Mapping[str, Any] | None, Path, Say], Tracker]] = {
+    "none": _no_tracker,
+    "wandb": WandbTracker,
+}
+"""Makers of trackers by the name of their service: (folder of the run, project, settings or None, state file, say)."""
+
+
+def open_tracker(config: TrackingConfig, run: Path, settings: Mapping[str, Any], say: Say = print) -> Tracker:
+    """The tracker of `config` for the run in the folder `run` with the configuration `settings`.
+
+    A run that has been tracked before goes on under its id. `say` is told, in one line, what a person should know.
     """
-
-    def __init__(self, config: TrackingConfig, run: Path, settings: Mapping[str, Any]) -> None:
-        import wandb  # slow to import, and needed only here
-
-        mode: Any = os.environ.get("WANDB_MODE")
-        if mode is None:
-            mode = "online" if wandb.login(prompt=False, verify=False) else "offline"
-        self._run = wandb.init(
-            project=config.project,
-            name=run.name,
-            id=run.name,  # the same when the run is resumed
-            resume="allow",
-            dir=run,
-            config=dict(settings),
-            mode=mode,
-            settings=wandb.Settings(silent=True, console="off"),
-        )
-
-    def log(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        self._run.log(dict(metrics), step=iteration)
-
-    def close(self) -> None:
-        self._run.finish()
+    return TRACKERS[config.service](run, config.project, settings, run / TRACKING_FILE, say)
 
 
-TRACKERS: dict[str, type[NoTracker | WandbTracker]] = {"none": NoTracker, "wandb": WandbTracker}
-"""Trackers by the name of their service."""
+def reopen_tracker(run: Path, say: Say = print) -> Tracker:
+    """The tracker that follows the run in the folder `run`; one that tells nobody where none does.
+
+    Raises ConfigError when the run's tracking.json cannot be read.
+    """
+    file = run / TRACKING_FILE
+    if not file.exists():
+        return NoTracker()
+    try:
+        known = json.loads(file.read_text())
+        make, project = TRACKERS[known["service"]], known["project"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{file} is damaged: delete it, and a new run begins at the tracker") from error
+    return make(run, project, None, file, say)
 
 
-def open_tracker(config: TrackingConfig, run: Path, settings: Mapping[str, Any]) -> Tracker:
-    """The tracker of `config` for the run in the folder `run` with the configuration `settings`."""
-    return TRACKERS[config.service](config, run, settings)
+def track_results(run: Path, folder: Path, summary: Mapping[str, float], say: Say = print) -> None:
+    """Add what was written into `folder` to the tracked run `run`; does nothing for a run that nobody tracks.
+
+    Pictures and CSV tables of `folder`, pictures of the run's `figures/`, HTML reports and the run's `export/`.
+    """
+    prefix = "" if folder.resolve() == run.resolve() else f"{folder.name}/"
+    pictures = {f"{prefix}{path.stem}": path for path in sorted(folder.glob("*.png"))}
+    curves = {f"figures/{path.stem}": path for path in sorted((run / "figures").glob("*.png"))}
+    tables = {
+        f"{prefix}{path.stem}": _rows(path)
+        for path in sorted(folder.glob("*.csv"))
+        if path.name != "metrics.csv"
+    }
+    files = {f"{path.stem}-report": path for path in sorted(folder.glob("*.html"))}
+    if (run / "export").is_dir():
+        files["export"] = run / "export"
+    with closing(reopen_tracker(run, say)) as tracker:
+        tracker.results(figures=pictures | curves, tables=tables, files=files, summary=summary)
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    with open(file, newline="") as content:
+        return [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(content)]
+
+
+def _number(text: str | None) -> float | str | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return text
