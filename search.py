@@ -49,10 +49,10 @@ class Row:
     folder: str
 
 
-def search(config: TrainConfig, console: Console, *, train: Callable[..., Any]) -> None:
+def search(config: TrainConfig, console: Console) -> None:
     """Train the trials of the space, or those that are left of a search to resume, and say which was best.
 
-    train: `train.train`. Raises ConfigError for an impossible space before anything starts.
+    Raises ConfigError for an impossible space before anything starts.
     """
     space = load_space(config)
     trials = space.draw(config.search.trials, config.training.seed)
@@ -75,9 +75,7 @@ def search(config: TrainConfig, console: Console, *, train: Callable[..., Any]) 
     with console.status("training"):
         complete = run_search(
             trials,
-            partial(
-                _train_trial, to_plain(everyone), train, frozenset(n for n, e in ended.items() if e is None)
-            ),
+            partial(_train_trial, to_plain(everyone), frozenset(n for n, e in ended.items() if e is None)),
             folder.path,
             early_stop=space.early_stop,
             iterations=config.algorithm.iterations,
@@ -126,13 +124,14 @@ def _read_ended(folder: RunFolder) -> dict[str, str | None]:
 
 def _train_trial(
     everyone: Mapping[str, Any],
-    train: Callable[..., Any],
     ended: frozenset[str],
     name: str,
     settings: Mapping[str, Any],
     report: Callable[[int, Mapping[str, float]], None],
 ) -> None:
     """Runs in the trial's own process: begin its run, or report what it has reported before and go on."""
+    from train import train  # which imports this module
+
     config = replace(changed(everyone, settings), name=name)
     run = _run_of(Path(config.folder), name)
     if run is not None:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -186,7 +185,7 @@ def show_convergence(config: TrainConfig, console: Console) -> None:
 JOBS: dict[Job, Callable[[TrainConfig, Console], None]] = {
     Job.run: train_and_evaluate,
     Job.convergence: show_convergence,
-    Job.search: partial(search, train=train),
+    Job.search: search,
 }
 """What each value of `job` does; `experiment=` sets it."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import exp, log
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from envs.config import ConfigError, require
 
@@ -162,10 +162,9 @@ def _domain(values: Any, where: str) -> Choice | Range:
     if keys == {"values"} and isinstance(values["values"], list) and values["values"]:
         return Choice(tuple(values["values"]))
     low, high = values.get("min"), values.get("max")
-    numbers = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (low, high))
-    if not keys <= {"min", "max", "distribution"} or not numbers:
+    if not (keys <= {"min", "max", "distribution"} and _is_number(low) and _is_number(high)):
         raise ConfigError(f"{where}={dict(values)} is not possible: give it value, values, or min and max")
-    whole = all(isinstance(x, int) for x in (low, high))
+    whole = isinstance(low, int) and isinstance(high, int)
     kinds = {
         None: (False, whole),
         "uniform": (False, False),
@@ -182,6 +181,10 @@ def _domain(values: Any, where: str) -> Choice | Range:
             f"{where}: min={low!r} must be below max={high!r}{', and positive' if logarithmic else ''}"
         )
     return Range(low, high, logarithmic, whole)
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _early_stop(early: Any, where: str) -> EarlyStop | None:

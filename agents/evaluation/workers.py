@@ -57,7 +57,7 @@ def measure_in_processes(
     )
     parts: dict[str, list[Future[Measured]]] = {}
     try:
-        for name in reversed(routers):  # the references, which take longest, come last: begin with them
+        for name in reversed(list(routers)):  # the references, which take longest, come last: begin with them
             router = routers[name]
             cut = workers * PARTS_PER_WORKER if isinstance(router, BY_WORLD) else 1
             indices = torch.arange(worlds.n_worlds).chunk(cut)

@@ -256,5 +256,5 @@ class QMIX(Algorithm):
             super().restore_from_path(path, *args, **kwargs)
 
 
-def _nothing(learner: Learner, **kwargs: Any) -> None:
+def _nothing(learner: Learner, argument: Any = None) -> None:
     """Answered by every learner that lives."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from typing import NoReturn
 
 from agents.routers.oblivious import MinHopRouter
 
@@ -12,19 +13,21 @@ from agents.routers.oblivious import MinHopRouter
 class BrokenRouter(MinHopRouter):
     name = "broken"
 
-    def route(self, *args, **kwargs):
+    def route(self, *args, **kwargs) -> NoReturn:
         raise ArithmeticError("the router lost its way")
 
 
 class DyingRouter(MinHopRouter):
     name = "dying"
 
-    def route(self, *args, **kwargs):
-        os.kill(os.getpid(), signal.SIGKILL)
+    def route(self, *args, **kwargs) -> NoReturn:
+        while True:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class EndlessRouter(MinHopRouter):
     name = "endless"
 
-    def route(self, *args, **kwargs):
-        time.sleep(3600)
+    def route(self, *args, **kwargs) -> NoReturn:
+        while True:
+            time.sleep(3600)
