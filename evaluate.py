@@ -2,6 +2,7 @@
 
 `python evaluate.py experiment=bs_marl` measures what offloading gains, as the paper does; `experiment=joint` what
 deciding over real frames gains, with SpaceVerse's gate and compressor.
+With `report=true` all that was measured of a policy goes into one HTML file, with a globe that replays episodes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from rich.console import Console
 
 import agents
 from agents.evaluation import Comparison, compare, save_report, table
-from agents.routers import ROUTERS, Router
+from agents.routers import ROUTERS, Router, make_router
 from agents.routers.trained import is_export, trained_router
 from agents.run.tracking import track_results
 from configs.command import command
@@ -25,6 +26,9 @@ from envs.scenario import Scenario
 from offload.experiments.bs_marl import FOLDER, run_bs_marl
 from offload.joint.experiment import FOLDER as JOINT_FOLDER
 from offload.joint.experiment import run_joint
+from report.config import GlobeConfig
+from report.episodes import Episodes
+from report.results import Results
 
 BASELINES_FOLDER = Path("runs/baselines")
 """Where the comparison goes when there is no policy, and hence no run to add it to."""
@@ -60,20 +64,28 @@ def evaluate(
     learned: Router | None = None,
     settings: dict[str, Any] | None = None,
     console: Console | None = None,
+    globe: GlobeConfig | None = None,
+    run: Path | None = None,
 ) -> Comparison:
     """Compare `learned`, the router of a policy, and all baseline routers on worlds in the test slots of `scenario`.
 
     Shows the table on `console` and writes evaluation.json, evaluation.csv and evaluation.png into `folder`.
 
     settings: further settings worth keeping beside the results (how the policy was trained, say).
-    Raises ConfigError when the tasks do not fit the constellation.
+    globe: write report.html as well, with this globe. run: folder that the policy comes from, whose training it shows.
+    Raises ConfigError when the tasks do not fit the constellation, or the globe is to show a router that is not
+    compared.
     """
     console = console or Console()
     highlight = learned.name if learned else None
     routers = [*([learned] if learned else []), *(make() for make in ROUTERS.values())]
+    routers += [make_router(name, "evaluation.routers") for name in evaluation.routers]
+    if globe is not None:
+        globe.check_routers(tuple(router.name for router in routers))
     with console.status("building the test worlds") as status:
         ephemeris = scenario.ephemeris("test")
         worlds = scenario.worlds(ephemeris, evaluation.worlds, seed=evaluation.seed)
+        episodes = Episodes(ephemeris, worlds, scenario.environment)
         comparison = compare(
             routers,
             ephemeris,
@@ -81,6 +93,7 @@ def evaluate(
             scenario.environment,
             workers=evaluation.workers,
             on_progress=lambda what: status.update(f"routing {worlds.n_worlds} worlds: {what}"),
+            on_routes=episodes.add if globe is not None else None,
         )
     console.print(table(comparison, highlight=highlight))
     where = {
@@ -97,8 +110,29 @@ def evaluate(
     folder.mkdir(parents=True, exist_ok=True)
     save_report(folder, comparison, worlds=where, config=config, highlight=highlight)
     console.print(f"written to {folder}")
+    if globe is not None:
+        results = Results(
+            folder=folder,
+            comparison=comparison,
+            episodes=episodes,
+            globe=globe,
+            settings=config | {"globe": to_plain(globe)},
+            propagator=scenario.day.propagator,
+            learned=highlight,
+            run=run,
+        )
+        report_on(results, console)
     track_results(folder, folder, headline(comparison, highlight), say=partial(console.print, soft_wrap=True))
     return comparison
+
+
+def report_on(results: Results, console: Console) -> None:
+    """Write report.html, saying what is being done, where it is and how large."""
+    from report.write import write_report  # its libraries are slow to import, and needed only here
+
+    with console.status("report") as status:
+        path = write_report(results, on_start=lambda what: status.update(f"report: {what}"))
+    console.print(f"report: {path}, {path.stat().st_size / 1e6:.1f} MB; open it in a browser", soft_wrap=True)
 
 
 def headline(comparison: Comparison, policy: str | None) -> dict[str, float]:
@@ -120,6 +154,8 @@ def show_routers(config: EvaluateConfig) -> None:
         results_folder(path),
         learned=trained_router(path) if path else None,
         settings={"policy": config.policy},
+        globe=config.globe if config.report else None,
+        run=path.parent if path and path.is_file() else path,
     )
 
 
@@ -147,17 +183,19 @@ def show_bs_marl(config: EvaluateConfig) -> None:
 def show_joint(config: EvaluateConfig) -> None:
     """Both papers joined, packets routed by the policy."""
     path = policy_path(config.policy)
+    run, console = results_folder(path), Console()
     run_joint(
         config.scenario,
         config.offload,
         config.joint,
-        results_folder(path) / JOINT_FOLDER,
+        run / JOINT_FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
         learned=trained_router(path) if path else None,
         settings=to_plain(config),
-        console=Console(),
+        console=console,
     )
+    track_results(run, run / JOINT_FOLDER, {}, say=partial(console.print, soft_wrap=True))
 
 
 SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {
@@ -170,7 +208,9 @@ SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {
 
 @command(EvaluateConfig, "evaluate", based_on="policy", unless=SHIPPED_POLICY)
 def main(config: EvaluateConfig) -> None:
-    SHOWS[config.show](config)
+    shows = [config.show, *([Show.routers] if config.report else [])]  # the report, last, has it all
+    for show in dict.fromkeys(shows):
+        SHOWS[show](config)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,6 @@ from agents.search import METRIC
 from configs.convert import to_plain
 from configs.schema import Job, TrainConfig
 from configs.space import changed, load_space, space_file
-from envs.config import ConfigError
 
 TRIALS, ENDED, RESULTS, SPACE, BEST = "trials", "ended.json", "results.csv", "space.yaml", "best"
 
@@ -158,10 +157,8 @@ def _run_of(trials: Path, name: str) -> RunFolder | None:
 
 def _last_checkpoint(run: RunFolder) -> int:
     """The iteration that its newest checkpoint was written after; 0 without one."""
-    try:
-        return int(run.latest_checkpoint().name)
-    except ConfigError:
-        return 0
+    checkpoints = run.checkpoints()
+    return int(checkpoints[-1].name) if checkpoints else 0
 
 
 def _row(

@@ -120,14 +120,18 @@ def on_top_of_run(config: DictConfig, based_on: str, may_change: Sequence[str] |
             tuple(f"{one}." for one in (based_on, *may_change))
         ):
             raise ConfigError(f"{key} cannot be changed with {based_on}=, only {', '.join(may_change)} can")
-        mentioned = set_by_experiment(chosen.runtime.choices[key]) if key == "experiment" else [key]
+        folders = [Path(source.path) for source in chosen.runtime.config_sources if source.schema == "file"]
+        mentioned = set_by_experiment(chosen.runtime.choices[key], folders) if key == "experiment" else [key]
         for name in mentioned:
             OmegaConf.update(merged, name, OmegaConf.select(config, name), merge=False)
     return merged
 
 
-def set_by_experiment(name: str | None) -> list[str]:
-    """The settings, or whole groups, that `configs/experiment/<name>.yaml` changes; none without a name."""
+def set_by_experiment(name: str | None, folders: Sequence[Path] = (CONFIG_DIR,)) -> list[str]:
+    """The settings, or whole groups, that `experiment/<name>.yaml` changes; none without a name.
+
+    folders: where configurations are: `configs/`, and those of `--config-dir`.
+    """
     if name is None:
         return []
     changed = []
@@ -139,7 +143,8 @@ def set_by_experiment(name: str | None) -> list[str]:
             else:
                 changed.append(f"{path}{key}")
 
-    content = yaml.safe_load((CONFIG_DIR / "experiment" / f"{name}.yaml").read_text())
+    files = [folder / "experiment" / f"{name}.yaml" for folder in folders]
+    content = yaml.safe_load(next(file for file in files if file.is_file()).read_text())
     for default in content.pop("defaults", []):
         changed += [key.removeprefix("override /") for key in default]
     collect(content, "")

@@ -20,6 +20,7 @@ from envs.scenario import Scenario
 from offload.config import OffloadConfig
 from offload.experiments.config import BsMarlConfig
 from offload.joint.config import JointConfig
+from report.config import GlobeConfig
 
 Link = Annotated[EbN0Link | ShannonLink | FixedLink, OneOf("model", LINK_MODELS)]
 """The group `link`: its key `model` names the class, the other keys are that class's fields."""
@@ -36,6 +37,8 @@ class TrainingConfig:
     validation_worlds: how many there are.
     checkpoint_every: iterations between two checkpoints.
     keep_checkpoints: how many of the newest stay.
+    replay_in_checkpoint: whether a checkpoint has the replay (most of its size); without it a resumed run fills a new
+        one first, and so differs from the run never stopped.
     """
 
     seed: int = 0
@@ -44,6 +47,7 @@ class TrainingConfig:
     validation_worlds: int = 256
     checkpoint_every: int = 50
     keep_checkpoints: int = 2
+    replay_in_checkpoint: bool = True
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, "training.seed", self.seed, "zero or more")
@@ -60,11 +64,13 @@ class EvaluationConfig:
     worlds: how many, drawn from the day's test slots.
     seed: of the worlds.
     workers: processes that share the work; 0: the main one does it.
+    routers: routers of your own that are compared besides the built-in ones, as `module:maker` (docs/extending.md).
     """
 
     worlds: int = 500
     seed: int = 1_000_003
     workers: int = 0
+    routers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.worlds >= 2, "evaluation.worlds", self.worlds, "at least 2, an interval needs them")
@@ -145,12 +151,15 @@ class EvaluateConfig:
     policy: folder of the run, or folder or .onnx file of the export, whose policy is evaluated; "shipped": the one that
         comes with LEOMix, on the scenario of configs/evaluate.yaml; None: the routers that need no training.
     show: what is measured; `experiment=` sets it.
+    report: write report.html too; it replays episodes of the routers, which are compared for it whatever `show` is.
     """
 
     constellation: Constellation
     link: Link
     policy: str | None = SHIPPED_POLICY
     show: Show = Show.routers
+    report: bool = False
+    globe: GlobeConfig = field(default_factory=GlobeConfig)
     day: DayConfig = field(default_factory=DayConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)

@@ -1,4 +1,4 @@
-"""The packages depend one way: train, evaluate -> offload -> {agents, models} -> envs; and each costs what it must."""
+"""The packages depend one way: commands -> report -> offload -> {agents, models} -> envs; each costs what it must."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ OURS = {
     "agents",
     "models",
     "offload",
+    "report",
     "configs",
     "train",
     "evaluate",
@@ -27,7 +28,8 @@ MAY_IMPORT = {
     "models": set(),
     "agents": {"envs"},
     "offload": {"envs", "agents", "models"},
-    "configs": {"envs", "agents", "models", "offload"},
+    "report": {"envs", "agents", "models", "offload"},
+    "configs": {"envs", "agents", "models", "offload", "report"},
 }
 HEAVY = {
     "ray",
@@ -40,6 +42,9 @@ HEAVY = {
     "timm",
     "matplotlib",
     "pandas",
+    "bokeh",
+    "pydeck",
+    "cartopy",
 }
 SOURCES = sorted(path for package in MAY_IMPORT for path in (REPOSITORY / package).rglob("*.py"))
 
@@ -90,6 +95,7 @@ def test_every_package_is_described() -> None:
         "envs.simulator",
         "agents.routers",
         "agents.config",
+        "report.config",
         "configs.schema",
         "configs.command",
     ],

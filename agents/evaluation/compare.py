@@ -10,7 +10,7 @@ import numpy as np
 from agents.evaluation.bootstrap import Interval, ratio_interval
 from agents.evaluation.measure import Measured, measure
 from agents.evaluation.workers import measure_in_processes
-from agents.routers import Router
+from agents.routers import Router, Routes
 from agents.routers.best_response import BestResponseRouter, SingleOrderBestResponseRouter
 from envs.config import EnvironmentConfig
 from envs.ephemeris import Ephemeris
@@ -67,12 +67,13 @@ def compare(
     *,
     workers: int = 0,
     on_progress: Callable[[str], None] = lambda what: None,
+    on_routes: Callable[[str, Routes], None] | None = None,
 ) -> Comparison:
     """Route `worlds` with each of `routers` and with both best-response references, which come last.
 
     workers: processes that share the work; 0: this one does it. The results are the same but for the wall times.
-    on_progress is told what is going on. Raises ValueError when two routers have the same name or the
-    worlds are fewer than 2, too few for an interval.
+    on_progress is told what is going on, on_routes a router's name and its paths when they are known. Raises
+    ValueError when two routers have the same name or the worlds are fewer than 2, too few for an interval.
     """
     if worlds.n_worlds < 2:
         raise ValueError(f"a comparison needs at least 2 worlds for its intervals, not {worlds.n_worlds}")
@@ -85,12 +86,21 @@ def compare(
     measured: dict[str, Measured] = {}
     if workers > 0:
         measured = measure_in_processes(
-            contestants, ephemeris, worlds, config, workers=workers, on_progress=on_progress
+            contestants,
+            ephemeris,
+            worlds,
+            config,
+            workers=workers,
+            keep_links=on_routes is not None,
+            on_progress=on_progress,
         )
     else:
         for name, router in contestants.items():
             on_progress(name)
-            measured[name] = measure(router, ephemeris, worlds, config)
+            measured[name] = measure(router, ephemeris, worlds, config, keep_links=on_routes is not None)
+    if on_routes is not None:
+        for name, run in measured.items():
+            on_routes(name, run.routes())
     present = worlds.present.cpu().numpy()
     best, single = (measured[name].delay_s.sum(1) for name in (REFERENCE, SINGLE_ORDER_REFERENCE))
     return Comparison(

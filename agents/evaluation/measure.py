@@ -18,12 +18,22 @@ from envs.worlds import Worlds
 
 @dataclass(frozen=True)
 class Measured:
-    """Delays, s, 0 for absent packets, what arrived and its hops, all [E, P]; wall time of the routing."""
+    """Delays, s, 0 for absent packets, what arrived and its hops, all [E, P]; wall time of the routing.
+
+    links: [E, P, H] of the paths (see `Routes`), where they were asked for.
+    """
 
     delay_s: np.ndarray
     delivered: np.ndarray
     hops: np.ndarray
     seconds: float
+    links: np.ndarray | None = None
+
+    def routes(self) -> Routes:
+        """The paths. Raises ValueError where they were not kept."""
+        if self.links is None:
+            raise ValueError("the paths were not kept: measure with keep_links=True")
+        return Routes(links=torch.from_numpy(self.links), delivered=torch.from_numpy(self.delivered))
 
     @classmethod
     def joined(cls, parts: Sequence[Measured]) -> Measured:
@@ -32,10 +42,22 @@ class Measured:
             name: np.concatenate([getattr(part, name) for part in parts])
             for name in ("delay_s", "delivered", "hops")
         }
-        return cls(**arrays, seconds=sum(part.seconds for part in parts))
+        links = [part.links for part in parts if part.links is not None]
+        return cls(
+            **arrays,
+            seconds=sum(part.seconds for part in parts),
+            links=np.concatenate(links) if links else None,
+        )
 
 
-def measure(router: Router, ephemeris: Ephemeris, worlds: Worlds, config: EnvironmentConfig) -> Measured:
+def measure(
+    router: Router,
+    ephemeris: Ephemeris,
+    worlds: Worlds,
+    config: EnvironmentConfig,
+    *,
+    keep_links: bool = False,
+) -> Measured:
     """Route `worlds` with `router`; undelivered packets are charged."""
     started = time.perf_counter()
     routes: Routes = router.route(ephemeris, worlds, config)
@@ -49,4 +71,5 @@ def measure(router: Router, ephemeris: Ephemeris, worlds: Worlds, config: Enviro
         delivered=routes.delivered.cpu().numpy(),
         hops=routes.hops.cpu().numpy(),
         seconds=seconds,
+        links=routes.links.cpu().numpy() if keep_links else None,
     )

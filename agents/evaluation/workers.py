@@ -39,6 +39,7 @@ def measure_in_processes(
     config: EnvironmentConfig,
     *,
     workers: int,
+    keep_links: bool = False,
     on_progress: Callable[[str], None],
 ) -> dict[str, Measured]:
     """What `measure` gives for each of `routers`, in their order, by `workers` processes.
@@ -61,7 +62,9 @@ def measure_in_processes(
             router = routers[name]
             cut = workers * PARTS_PER_WORKER if isinstance(router, BY_WORLD) else 1
             indices = torch.arange(worlds.n_worlds).chunk(cut)
-            parts[name] = [pool.submit(_measure_part, router, index.tolist()) for index in indices]
+            parts[name] = [
+                pool.submit(_measure_part, router, index.tolist(), keep_links) for index in indices
+            ]
         futures = [future for some in parts.values() for future in some]
         for done, future in enumerate(as_completed(futures), start=1):
             future.result()
@@ -90,8 +93,8 @@ def _begin(shared: bytes, threads: int) -> None:
     _shared = pickle.loads(shared)
 
 
-def _measure_part(router: Router, index: list[int]) -> Measured:
+def _measure_part(router: Router, index: list[int], keep_links: bool) -> Measured:
     ephemeris, worlds, config = _shared
     if len(index) < worlds.n_worlds:
         worlds = worlds.select(torch.tensor(index, device=worlds.slot.device))
-    return measure(router, ephemeris, worlds, config)
+    return measure(router, ephemeris, worlds, config, keep_links=keep_links)

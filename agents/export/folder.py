@@ -150,7 +150,8 @@ def _manifest(policy: Policy, scenario: Scenario, provenance: Provenance) -> dic
             | {"inputs": _tensors(INPUTS, policy), "outputs": _tensors(OUTPUTS, policy)}
             for name, about in _ARITHMETIC.items()
         },
-        "q": "minus the delay in s that the packet is expected to cost all packets from here on, itself included",
+        "q": "value of each direction, in units of the reward it was trained with: with the default reward about minus "
+        "the delay in s that the packet costs all packets from here on",
         "rules": {
             "max_hops": scenario.environment.max_hops,
             "relay_s_per_mbit": scenario.environment.relay_s_per_mbit,

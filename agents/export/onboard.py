@@ -21,6 +21,7 @@ import numpy as np
 import onnxruntime
 
 FORMAT = "leomix-export-1"
+LAYOUT_VERSION = 1
 MANIFEST = "manifest.json"
 MODEL = "policy.onnx"
 DIRECTIONS = ("fore", "aft", "left", "right")
@@ -123,6 +124,7 @@ class Layout:
         n, d = len(self.common), len(self.block)
         return {
             "layout": self.name,
+            "version": LAYOUT_VERSION,
             "size": self.size,
             "directions": list(DIRECTIONS),
             "global": [
@@ -139,10 +141,16 @@ class Layout:
 LAYOUTS = {
     layout.name: layout
     for layout in (
-        Layout("leomix-routing-v1/own", 1, False, _GLOBAL, _OWN),
-        Layout("leomix-routing-v1/neighbours", 2, False, _GLOBAL, _OWN | _NEIGHBOURS),
-        Layout("leomix-routing-v1/two_hop", 3, False, _GLOBAL, _OWN | _NEIGHBOURS | _TWO_HOP),
-        Layout("leomix-routing-v1/announced", 3, True, _GLOBAL, _OWN | _NEIGHBOURS | _TWO_HOP | _ANNOUNCED),
+        Layout(f"leomix-routing-v{LAYOUT_VERSION}/own", 1, False, _GLOBAL, _OWN),
+        Layout(f"leomix-routing-v{LAYOUT_VERSION}/neighbours", 2, False, _GLOBAL, _OWN | _NEIGHBOURS),
+        Layout(f"leomix-routing-v{LAYOUT_VERSION}/two_hop", 3, False, _GLOBAL, _OWN | _NEIGHBOURS | _TWO_HOP),
+        Layout(
+            f"leomix-routing-v{LAYOUT_VERSION}/announced",
+            3,
+            True,
+            _GLOBAL,
+            _OWN | _NEIGHBOURS | _TWO_HOP | _ANNOUNCED,
+        ),
     )
 }
 """The layouts that this file builds, by name. The name holds the version."""

@@ -116,6 +116,10 @@ class _Watcher(Callback):
         self.on_report, self.on_end = on_report, on_end
         self.ended: set[str] = set()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Tune pickles its callbacks for a restoration that is not used here."""
+        return _Watcher, (_say_nothing, _say_nothing)
+
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
@@ -133,3 +137,7 @@ class _Watcher(Callback):
     def _end(self, trial: Trial, error: str | None) -> None:
         self.ended.add(trial.config[TRIAL])
         self.on_end(trial.config[TRIAL], error)
+
+
+def _say_nothing(*what: Any) -> None:
+    pass
