@@ -66,7 +66,7 @@ def search(config: TrainConfig, console: Console) -> None:
         ended[name] = error
         (folder.path / ENDED).write_text(json.dumps(ended, indent=2))
         row = _row(folder, name, trials[name], ended, config.algorithm.iterations)
-        shown = "no result" if row.best is None else f"{row.best:.4f} of best response"
+        shown = "no result" if row.best is None else f"{row.best:.4f} times best response"
         console.print(
             f"{len(ended)}/{len(trials)}  {name}: {shown}, {row.ended}", highlight=False, soft_wrap=True
         )
