@@ -377,6 +377,8 @@ class RoutingSimulator:
         Legality cannot change while a packet waits (it depends on its own path and the slot's ISLs), so it is found
         once per hop. Returns which of `packet` were dropped, [M] bool.
         """
+        if not len(packet):
+            return torch.zeros(0, dtype=torch.bool, device=self.device)
         neighbour = self.neighbours.index_select(0, satellite)  # [M, 4]
         up = self._link_up.index_select(0, slot_row + satellite)  # [M, 4]
         trail_row = packet * self.n_satellites
