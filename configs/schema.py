@@ -13,8 +13,9 @@ from agents.search import SearchConfig
 from agents.study.convergence import ConvergenceConfig
 from configs.convert import OneOf
 from envs.config import EnvironmentConfig, TaskConfig, require
-from envs.constellation import CONSTELLATIONS, Constellation
+from envs.constellation import CONSTELLATIONS, FLEETS, Constellation, TleFleet
 from envs.day import DayConfig
+from envs.failures import FailureConfig
 from envs.links import LINK_MODELS, EbN0Link, FixedLink, ShannonLink
 from envs.scenario import Scenario
 from offload.config import OffloadConfig
@@ -24,6 +25,9 @@ from report.config import GlobeConfig
 
 Link = Annotated[EbN0Link | ShannonLink | FixedLink, OneOf("model", LINK_MODELS)]
 """The group `link`: its key `model` names the class, the other keys are that class's fields."""
+
+AnyFleet = Annotated[Constellation | TleFleet, OneOf("kind", FLEETS, default="walker")]
+"""The group `constellation`: its key `kind` names the class."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +112,12 @@ class TrainConfig:
     job: what is done; `experiment=` sets it.
     """
 
-    constellation: Constellation
+    constellation: AnyFleet
     link: Link
     day: DayConfig = field(default_factory=DayConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
+    failures: FailureConfig = field(default_factory=FailureConfig)
     algorithm: AlgorithmConfig = field(default_factory=AlgorithmConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
@@ -134,7 +139,7 @@ class TrainConfig:
     @property
     def scenario(self) -> Scenario:
         """What the policy is trained on."""
-        return Scenario(self.constellation, self.link, self.day, self.task, self.environment)
+        return Scenario(self.constellation, self.link, self.day, self.task, self.environment, self.failures)
 
     @property
     def turns(self) -> tuple[Scenario, ...]:
@@ -154,7 +159,7 @@ class EvaluateConfig:
     report: write report.html too; it replays episodes of the routers, which are compared for it whatever `show` is.
     """
 
-    constellation: Constellation
+    constellation: AnyFleet
     link: Link
     policy: str | None = SHIPPED_POLICY
     show: Show = Show.routers
@@ -163,6 +168,7 @@ class EvaluateConfig:
     day: DayConfig = field(default_factory=DayConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
+    failures: FailureConfig = field(default_factory=FailureConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     offload: OffloadConfig = field(default_factory=OffloadConfig)
     bs_marl: BsMarlConfig = field(default_factory=BsMarlConfig)
@@ -171,4 +177,4 @@ class EvaluateConfig:
     @property
     def scenario(self) -> Scenario:
         """What the routers are compared on."""
-        return Scenario(self.constellation, self.link, self.day, self.task, self.environment)
+        return Scenario(self.constellation, self.link, self.day, self.task, self.environment, self.failures)

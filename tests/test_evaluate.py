@@ -153,3 +153,28 @@ def test_too_many_tasks_for_the_constellation_are_refused_before_any_work(run: P
     status, _, err = call("policy=runs/a-run", "task.n_tasks=65")
     assert status == 2
     assert "task.n_tasks=65" in err and "iridium_star" in err and err.count("\n") == 1
+
+
+def test_test_slots_that_the_policy_was_trained_in_are_announced(run: Path, call):
+    few = ("evaluation.worlds=2", "task.n_tasks=2")
+    status, out, _ = call("policy=runs/a-run", *few)
+    assert status == 0 and "warning" not in out
+    status, out, _ = call("policy=runs/a-run", *few, "day.test_slots=3", "day.training_slots=1")
+    stored = json.loads((run / "evaluation.json").read_text())["worlds"]
+    day = DayConfig(n_slots=60, training_slots=1, validation_slots=1, test_slots=3)
+    assert stored["slots_seen_in_training"] == day.seen_in(SMALL.day) != []
+    assert out.startswith("warning: in 1 of the 3 test slots the policy was trained or chosen")
+    status, out, _ = call(
+        "policy=runs/a-run", *few, "day.test_slots=3", "day.training_slots=1", "constellation=walker_12x24"
+    )
+    assert "warning" not in out, "another constellation was never seen"
+
+
+def test_failures_and_what_they_cut_off_are_part_of_the_report(run: Path, call):
+    few = ("evaluation.worlds=3", "task.n_tasks=2", "failures=tenth", "failures.satellites=[4]")
+    status, out, _ = call("policy=runs/a-run", *few, "environment.dead_ends=whole_way")
+    assert status == 0 and "worlds are drawn among the others" in out
+    stored = json.loads((run / "evaluation.json").read_text())
+    assert stored["config"]["failures"]["satellites"] == [4]
+    assert stored["worlds"]["connectivity"]["disconnected_pairs"] > 0
+    assert {row["delivery"] for row in stored["routers"]} == {1.0}
