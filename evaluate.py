@@ -188,7 +188,7 @@ def show_bs_marl(config: EvaluateConfig) -> None:
         run / FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
-        learned=(trained_router(path),) if path else (),
+        learned=tuple(map(trained_router, (path, *map(Path, config.bs_marl.more_policies)))) if path else (),
         runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
         settings=to_plain(config),
         console=console,

@@ -174,6 +174,10 @@ class EvaluateConfig:
     bs_marl: BsMarlConfig = field(default_factory=BsMarlConfig)
     joint: JointConfig = field(default_factory=JointConfig)
 
+    def __post_init__(self) -> None:
+        more, allowed = self.bs_marl.more_policies, "none without a policy that they are averaged with"
+        require(bool(self.policy) or not more, "bs_marl.more_policies", more, allowed)
+
     @property
     def scenario(self) -> Scenario:
         """What the routers are compared on."""

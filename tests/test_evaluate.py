@@ -122,11 +122,16 @@ def test_the_experiments_of_the_paper_with_a_policy(run: Path, call, monkeypatch
     (run / "metrics.csv").write_text("iteration,return\n1,-3.0\n2,-2.0\n")
     few = ("evaluation.worlds=2", "bs_marl.volumes_mbit=[100]", "bs_marl.computing_tops=[20]")
     status, out, _ = call(
-        "policy=runs/a-run", "experiment=bs_marl", "task.n_tasks=2", "bs_marl.router=dijkstra", *few
+        "policy=runs/a-run",
+        "experiment=bs_marl",
+        "task.n_tasks=2",
+        "bs_marl.router=dijkstra",
+        f"bs_marl.more_policies=[runs/a-run/{POLICY_FILE}]",
+        *few,
     )
     assert status == 0
     stored = json.loads((run / "bs_marl" / "bs_marl.json").read_text())
-    assert stored["router"] == "learned"
+    assert (stored["router"], stored["trainings"]) == ("learned", 2)
     assert {row["router"] for row in stored["results"]["schemes_by_router"]} == {"learned", "dijkstra"}
     assert "fig6_training" in stored["results"], "the policy's own run, if no others are named"
     assert "31.85%" in out
