@@ -9,11 +9,13 @@ from typing import Annotated
 from agents.cluster import ClusterConfig
 from agents.config import AlgorithmConfig
 from agents.run.tracking import TrackingConfig
+from agents.search import SearchConfig
 from agents.study.convergence import ConvergenceConfig
 from configs.convert import OneOf
 from envs.config import EnvironmentConfig, TaskConfig, require
-from envs.constellation import CONSTELLATIONS, Constellation
+from envs.constellation import CONSTELLATIONS, FLEETS, Constellation, TleFleet
 from envs.day import DayConfig
+from envs.failures import FailureConfig
 from envs.links import LINK_MODELS, EbN0Link, FixedLink, ShannonLink
 from envs.scenario import Scenario
 from models.experiments.config import SpaceVerseConfig
@@ -24,6 +26,9 @@ from report.config import GlobeConfig
 
 Link = Annotated[EbN0Link | ShannonLink | FixedLink, OneOf("model", LINK_MODELS)]
 """The group `link`: its key `model` names the class, the other keys are that class's fields."""
+
+AnyFleet = Annotated[Constellation | TleFleet, OneOf("kind", FLEETS, default="walker")]
+"""The group `constellation`: its key `kind` names the class."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +68,19 @@ class EvaluationConfig:
 
     worlds: how many, drawn from the day's test slots.
     seed: of the worlds.
+    workers: processes that share the work; 0: the main one does it.
     routers: routers of your own that are compared besides the built-in ones, as `module:maker` (docs/extending.md).
     """
 
     worlds: int = 500
     seed: int = 1_000_003
+    workers: int = 0
     routers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.worlds >= 2, "evaluation.worlds", self.worlds, "at least 2, an interval needs them")
         require(self.seed >= 0, "evaluation.seed", self.seed, "zero or more")
+        require(self.workers >= 0, "evaluation.workers", self.workers, "zero or more")
 
 
 SHIPPED_POLICY = "shipped"
@@ -89,10 +97,11 @@ class Show(str, Enum):
 
 
 class Job(str, Enum):
-    """What `train.py` does: one run and its evaluation, or many trainings that are compared (Fig. 6)."""
+    """What `train.py` does: one run and its evaluation, many trainings that are compared (Fig. 6), or a search."""
 
     run = "run"
     convergence = "convergence"
+    search = "search"
 
 
 @dataclass(frozen=True)
@@ -100,34 +109,39 @@ class TrainConfig:
     """Everything `train.py` can be told.
 
     name: part of the run folder's name.
+    folder: where run folders are made.
     resume: folder of an interrupted run that is to go on; its configuration holds.
     job: what is done; `experiment=` sets it.
     """
 
-    constellation: Constellation
+    constellation: AnyFleet
     link: Link
     day: DayConfig = field(default_factory=DayConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
+    failures: FailureConfig = field(default_factory=FailureConfig)
     algorithm: AlgorithmConfig = field(default_factory=AlgorithmConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     name: str = "routing"
+    folder: str = "runs"
     resume: str | None = None
     job: Job = Job.run
     convergence: ConvergenceConfig = field(default_factory=ConvergenceConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
 
     def __post_init__(self) -> None:
         allowed = "letters, digits, '-' and '_': it becomes part of a folder's name"
         plain = self.name.replace("-", "").replace("_", "").isalnum()
         require(plain and self.name.isascii(), "name", self.name, allowed)
+        self.cluster.require_even_shares(self.algorithm)
 
     @property
     def scenario(self) -> Scenario:
         """What the policy is trained on."""
-        return Scenario(self.constellation, self.link, self.day, self.task, self.environment)
+        return Scenario(self.constellation, self.link, self.day, self.task, self.environment, self.failures)
 
     @property
     def turns(self) -> tuple[Scenario, ...]:
@@ -147,7 +161,7 @@ class EvaluateConfig:
     report: write report.html too; it replays episodes of the routers, which are compared for it whatever `show` is.
     """
 
-    constellation: Constellation
+    constellation: AnyFleet
     link: Link
     policy: str | None = SHIPPED_POLICY
     show: Show = Show.routers
@@ -156,13 +170,18 @@ class EvaluateConfig:
     day: DayConfig = field(default_factory=DayConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
+    failures: FailureConfig = field(default_factory=FailureConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     offload: OffloadConfig = field(default_factory=OffloadConfig)
     bs_marl: BsMarlConfig = field(default_factory=BsMarlConfig)
     spaceverse: SpaceVerseConfig = field(default_factory=SpaceVerseConfig)
     joint: JointConfig = field(default_factory=JointConfig)
 
+    def __post_init__(self) -> None:
+        more, allowed = self.bs_marl.more_policies, "none without a policy that they are averaged with"
+        require(bool(self.policy) or not more, "bs_marl.more_policies", more, allowed)
+
     @property
     def scenario(self) -> Scenario:
         """What the routers are compared on."""
-        return Scenario(self.constellation, self.link, self.day, self.task, self.environment)
+        return Scenario(self.constellation, self.link, self.day, self.task, self.environment, self.failures)

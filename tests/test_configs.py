@@ -22,7 +22,9 @@ from envs.config import ConfigError
 from offload.config import PAPER_SEARCH
 
 OPTIONS = sorted(
-    path.relative_to(CONFIG_DIR).with_suffix("").as_posix() for path in CONFIG_DIR.glob("*/*.yaml")
+    path.relative_to(CONFIG_DIR).with_suffix("").as_posix()
+    for path in CONFIG_DIR.glob("*/*.yaml")
+    if path.parent.name != "sweep"  # spaces, not options: tests/test_search.py
 )
 GROUPS = sorted({option.split("/")[0] for option in OPTIONS})
 
@@ -99,11 +101,13 @@ def test_the_defaults_of_the_dataclasses_are_those_of_the_files() -> None:
         "day",
         "task",
         "environment",
+        "failures",
         "algorithm",
         "cluster",
         "tracking",
         "training",
         "evaluation",
+        "search",
         "link",
     ):
         assert getattr(config, name) == type(getattr(config, name))(), name
@@ -205,7 +209,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         ("constelation=iridium_star", "constelation is not a setting: did you mean constellation?"),
         (
             "constellation=walker",
-            "constellation=walker is not possible: one of iridium_star, star_8x12, starlink_72x22, walker",
+            "constellation=walker is not possible: one of iridium_star, star_8x12, starlink_72x22, tle, walker",
         ),
         ("experiment=smok", "experiment=smok is not possible: one of"),
         ("link.capacity_mbps=3", "link.capacity_mbps is not part of the chosen option of link"),
@@ -237,7 +241,7 @@ def test_hydra_writes_nothing(call: Any, tmp_path: Path) -> None:
 def test_help_names_groups_and_values(call: Any) -> None:
     status, out, _ = call(train, "--help")
     assert status == 0
-    assert "constellation: iridium_star, star_8x12, starlink_72x22, walker_12x24" in out
+    assert "constellation: iridium_star, star_8x12, starlink_72x22, tle, walker_12x24" in out
     assert "n_tasks: 8" in out
 
 

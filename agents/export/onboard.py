@@ -31,7 +31,7 @@ OPPOSITE = (1, 0, 3, 2)
 """A link that leaves in direction d arrives at the neighbour from its direction OPPOSITE[d]."""
 
 DOWN_S_PER_MBIT = 1e4
-"""s per Mbit of a link that is down, and every cost of an unreachable destination."""
+"""s per Mbit of a link that is down."""
 LIGHT_KM_S = 299792.458
 FORBIDDEN_S = 1e3
 """Added to the cost of going straight back, more than any way costs."""
