@@ -60,10 +60,10 @@ class JointConfig:
     seeds: tuple[int, ...] = (0, 1, 2)
     frames: tuple[int, int] = (100, 600)
     pixels: tuple[int, ...] = (65536, 1048576)
-    accuracies: tuple[float, ...] = (0.9, 0.92, 0.94, 0.95, 0.96)
+    accuracies: tuple[float, ...] = (0.9, 0.93, 0.95, 0.96)
     classes: int = 8
     router: str = "look_ahead_3"
-    other_routers: tuple[str, ...] = ("look_ahead_3", "dijkstra")
+    other_routers: tuple[str, ...] = ("dijkstra",)
     station: StationConfig = field(default_factory=StationConfig)
 
     def __post_init__(self) -> None:

@@ -62,12 +62,19 @@ def run_joint(
         "router": router.name,
         "n_worlds": n_worlds * len(seeds),
         "profiles": [one.asked.provenance for one in seeds],
-        "results": {result.name: result.rows for result in results},
+        "results": {result.name: [_plain(row) for row in result.rows] for result in results},
         "config": settings,
     }
     (folder / "joint.json").write_text(json.dumps(content, indent=2) + "\n")
     console.print(f"written to {folder}")
     return results
+
+
+def _plain(row: Row) -> Row:
+    """The row as JSON has it, with null for what does not exist."""
+    return {
+        key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()
+    }
 
 
 def make_settings(

@@ -21,7 +21,7 @@ from models.link import Downlink
 from models.workload import Workload
 from offload.accuracy import RequirementError
 from offload.experiments.result import Row, mean_interval
-from offload.joint.contact import arrival_s, downlinks, gateways
+from offload.joint.contact import arrival_s, gateways
 from offload.joint.problem import JointProblem
 from offload.joint.seconds import FrameSeconds, devices
 from offload.joint.setting import Setting
@@ -140,9 +140,7 @@ def _own_contact(setting: Setting, problem: JointProblem) -> PlaceOutcome:
     """Every number of frames is tried on every satellite's own contacts, and the best taken."""
     worlds, tasks = setting.worlds, problem.tasks
     sensing = worlds.destination[:, : worlds.n_tasks]
-    links = downlinks(
-        setting.scenario.constellation, sensing[tasks.present].unique().tolist(), setting.config.station
-    )
+    links = setting.downlinks
     seconds = devices(setting.asked, Workload())
     start_s = setting.ephemeris.topology.time_s[worlds.slot]
     size = problem.joint.table.size_mbit.numpy()

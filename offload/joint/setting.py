@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
 from envs.ephemeris import Ephemeris
 from envs.scenario import Scenario
 from envs.worlds import Worlds
+from models.link import Downlink
 from models.profile_file import Profile
 from offload.config import OffloadConfig
 from offload.joint.config import JointConfig
+from offload.joint.contact import downlinks
 from offload.joint.design import JointDesign
 from offload.joint.estimates import Estimates
 from offload.joint.frames import FrameTasks, draw_frames
@@ -54,6 +57,13 @@ class Setting:
         counts = torch.where(worlds.present[:, : worlds.n_tasks], counts, 0)
         frames = draw_frames(asked, counts, config.accuracies[0], seed=seed)
         return cls(scenario, ephemeris, worlds, offload, config, known, asked, frames)
+
+    @cached_property
+    def downlinks(self) -> dict[int, Downlink]:
+        """The contacts of every sensing satellite with the ground station."""
+        sensing = self.worlds.destination[:, : self.worlds.n_tasks]
+        satellites = sensing[self.frames.tasks.present].unique().tolist()
+        return downlinks(self.scenario.constellation, satellites, self.config.station)
 
     def design(self, coding: str, *, gated: bool, accuracy: float, pixels: int) -> JointDesign:
         """Packets of the ladder `coding`; without a gate frames are offloaded in random order."""
