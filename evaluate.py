@@ -2,6 +2,7 @@
 
 `python evaluate.py experiment=bs_marl` measures what offloading gains, as the paper does; `experiment=joint` what
 deciding over real frames gains, with SpaceVerse's gate and compressor.
+With `report=true` all that was measured of a policy goes into one HTML file, with a globe that replays episodes.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ from rich.console import Console
 
 import agents
 from agents.evaluation import Comparison, compare, save_report, table
-from agents.policy import Policy
-from agents.routers import ROUTERS, Router
-from agents.routers.learned import LearnedRouter
+from agents.routers import ROUTERS, Router, make_router
+from agents.routers.trained import is_export, trained_router
 from agents.run.tracking import track_results
 from configs.command import command
 from configs.convert import to_plain
@@ -26,6 +26,9 @@ from envs.scenario import Scenario
 from offload.experiments.bs_marl import FOLDER, run_bs_marl
 from offload.joint.experiment import FOLDER as JOINT_FOLDER
 from offload.joint.experiment import run_joint
+from report.config import GlobeConfig
+from report.episodes import Episodes
+from report.results import Results
 
 BASELINES_FOLDER = Path("runs/baselines")
 """Where the comparison goes when there is no policy, and hence no run to add it to."""
@@ -34,17 +37,22 @@ SHIPPED = Path(agents.__file__).parent / "policies"
 """Policies that come with LEOMix; what is measured of them goes into `runs/` like everything else."""
 
 
-def policy_folder(policy: str | None) -> Path | None:
-    """The folder that `policy=` names on the command line; None without a policy."""
+def policy_path(policy: str | None) -> Path | None:
+    """The folder or file that `policy=` names on the command line; None without a policy."""
     if policy == SHIPPED_POLICY:
         return SHIPPED / "mixed_loads"
     return Path(policy) if policy else None
 
 
 def results_folder(policy: Path | None) -> Path:
-    """Where to write what was measured of the policy in the folder `policy`."""
+    """Where to write what was measured of the policy at `policy`: in a run's folder, beside an export's."""
     if policy is None:
         return BASELINES_FOLDER
+    if is_export(policy):
+        folder, variant = (policy, "") if policy.is_dir() else (policy.parent, f"_{policy.stem}")
+        return folder.with_name(f"{folder.name}{variant}_evaluation")
+    if policy.is_file():
+        policy = policy.parent
     return Path("runs") / policy.name if policy.resolve().is_relative_to(SHIPPED.resolve()) else policy
 
 
@@ -53,32 +61,40 @@ def evaluate(
     evaluation: EvaluationConfig,
     folder: Path,
     *,
-    policy: Policy | None = None,
+    learned: Router | None = None,
     settings: dict[str, Any] | None = None,
     console: Console | None = None,
+    globe: GlobeConfig | None = None,
+    run: Path | None = None,
 ) -> Comparison:
-    """Compare `policy` and all baseline routers on worlds in the test slots of `scenario`.
+    """Compare `learned`, the router of a policy, and all baseline routers on worlds in the test slots of `scenario`.
 
     Shows the table on `console` and writes evaluation.json, evaluation.csv and evaluation.png into `folder`.
 
     settings: further settings worth keeping beside the results (how the policy was trained, say).
-    Raises PolicyError when the policy reads observations that this version does not make, ConfigError when the tasks
-    do not fit the constellation.
+    globe: write report.html as well, with this globe. run: folder that the policy comes from, whose training it shows.
+    Raises ConfigError when the tasks do not fit the constellation, or the globe is to show a router that is not
+    compared.
     """
     console = console or Console()
-    routers: list[Router] = [LearnedRouter(policy)] if policy else []
-    routers += [make() for make in ROUTERS.values()]
+    highlight = learned.name if learned else None
+    routers = [*([learned] if learned else []), *(make() for make in ROUTERS.values())]
+    routers += [make_router(name, "evaluation.routers") for name in evaluation.routers]
+    if globe is not None:
+        globe.check_routers(tuple(router.name for router in routers))
     with console.status("building the test worlds") as status:
         ephemeris = scenario.ephemeris("test")
         worlds = scenario.worlds(ephemeris, evaluation.worlds, seed=evaluation.seed)
+        episodes = Episodes(ephemeris, worlds, scenario.environment)
         comparison = compare(
             routers,
             ephemeris,
             worlds,
             scenario.environment,
             on_start=lambda router: status.update(f"routing {worlds.n_worlds} worlds: {router}"),
+            on_routes=episodes.add if globe is not None else lambda router, routes: None,
         )
-    console.print(table(comparison, highlight=LearnedRouter.name))
+    console.print(table(comparison, highlight=highlight))
     where = {
         "constellation": scenario.constellation.name,
         "n_satellites": ephemeris.n_satellites,
@@ -91,15 +107,36 @@ def evaluate(
     }
     config = to_plain(scenario) | {"evaluation": to_plain(evaluation)} | (settings or {})
     folder.mkdir(parents=True, exist_ok=True)
-    save_report(folder, comparison, worlds=where, config=config, highlight=LearnedRouter.name)
+    save_report(folder, comparison, worlds=where, config=config, highlight=highlight)
     console.print(f"written to {folder}")
-    track_results(folder, folder, headline(comparison), say=partial(console.print, soft_wrap=True))
+    if globe is not None:
+        results = Results(
+            folder=folder,
+            comparison=comparison,
+            episodes=episodes,
+            globe=globe,
+            settings=config | {"globe": to_plain(globe)},
+            propagator=scenario.day.propagator,
+            learned=highlight,
+            run=run,
+        )
+        report_on(results, console)
+    track_results(folder, folder, headline(comparison, highlight), say=partial(console.print, soft_wrap=True))
     return comparison
 
 
-def headline(comparison: Comparison) -> dict[str, float]:
-    """What a tracker's summary says of a comparison: how the learned policy did, or nothing without one."""
-    results = [result for result in comparison.results if result.router == LearnedRouter.name]
+def report_on(results: Results, console: Console) -> None:
+    """Write report.html, saying what is being done, where it is and how large."""
+    from report.write import write_report  # its libraries are slow to import, and needed only here
+
+    with console.status("report") as status:
+        path = write_report(results, on_start=lambda what: status.update(f"report: {what}"))
+    console.print(f"report: {path}, {path.stat().st_size / 1e6:.1f} MB; open it in a browser", soft_wrap=True)
+
+
+def headline(comparison: Comparison, policy: str | None) -> dict[str, float]:
+    """What a tracker's summary says of a comparison: how the router of the policy did, or nothing without one."""
+    results = [result for result in comparison.results if result.router == policy]
     return {
         f"evaluation/{name}": getattr(result, name)
         for result in results
@@ -109,21 +146,24 @@ def headline(comparison: Comparison) -> dict[str, float]:
 
 def show_routers(config: EvaluateConfig) -> None:
     """The table of routers, with the policy among them."""
-    folder = policy_folder(config.policy)
+    path = policy_path(config.policy)
     evaluate(
         config.scenario,
         config.evaluation,
-        results_folder(folder),
-        policy=Policy.load(folder) if folder else None,
+        results_folder(path),
+        learned=trained_router(path) if path else None,
         settings={"policy": config.policy},
+        globe=config.globe if config.report else None,
+        run=path.parent if path and path.is_file() else path,
     )
 
 
 def show_bs_marl(config: EvaluateConfig) -> None:
     """The experiments of BS-MARL, packets routed by the policy."""
-    folder = policy_folder(config.policy)
-    own_run = (folder,) if folder and config.policy != SHIPPED_POLICY else ()
-    run, console = results_folder(folder), Console()
+    path = policy_path(config.policy)
+    is_run = path is not None and path.is_dir() and config.policy != SHIPPED_POLICY and not is_export(path)
+    own_run = (path,) if path and is_run else ()
+    run, console = results_folder(path), Console()
     run_bs_marl(
         config.scenario,
         config.offload,
@@ -131,7 +171,7 @@ def show_bs_marl(config: EvaluateConfig) -> None:
         run / FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
-        learned=(LearnedRouter(Policy.load(folder)),) if folder else (),
+        learned=(trained_router(path),) if path else (),
         runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
         settings=to_plain(config),
         console=console,
@@ -141,18 +181,20 @@ def show_bs_marl(config: EvaluateConfig) -> None:
 
 def show_joint(config: EvaluateConfig) -> None:
     """Both papers joined, packets routed by the policy."""
-    folder = policy_folder(config.policy)
+    path = policy_path(config.policy)
+    run, console = results_folder(path), Console()
     run_joint(
         config.scenario,
         config.offload,
         config.joint,
-        results_folder(folder) / JOINT_FOLDER,
+        run / JOINT_FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
-        learned=LearnedRouter(Policy.load(folder)) if folder else None,
+        learned=trained_router(path) if path else None,
         settings=to_plain(config),
-        console=Console(),
+        console=console,
     )
+    track_results(run, run / JOINT_FOLDER, {}, say=partial(console.print, soft_wrap=True))
 
 
 SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {
@@ -165,7 +207,9 @@ SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {
 
 @command(EvaluateConfig, "evaluate", based_on="policy", unless=SHIPPED_POLICY)
 def main(config: EvaluateConfig) -> None:
-    SHOWS[config.show](config)
+    shows = [config.show, *([Show.routers] if config.report else [])]  # the report, last, has it all
+    for show in dict.fromkeys(shows):
+        SHOWS[show](config)
 
 
 if __name__ == "__main__":

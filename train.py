@@ -23,6 +23,7 @@ from agents.study import convergence_trials, run_trials
 from configs.command import command
 from configs.convert import to_plain
 from configs.schema import Job, TrainConfig
+from envs.config import ConfigError
 from evaluate import evaluate
 from offload.experiments.training_curves import training_result
 
@@ -45,14 +46,35 @@ def train_and_evaluate(config: TrainConfig, console: Console) -> None:
         console.print(f"interrupted; to go on: python train.py resume={run.shown}", soft_wrap=True)
         sys.exit(INTERRUPTED)
     settings = to_plain(replace(config, resume=None))
+    policy, refused = Policy.load(run.path), None
+    try:
+        export(policy, config, run, console)
+    except ConfigError as error:
+        refused = error  # no reason not to evaluate
     evaluate(
         config.scenario,
         config.evaluation,
         run.path,
-        policy=Policy.load(run.path),
+        learned=LearnedRouter(policy),
         settings=settings,
         console=console,
     )
+    if refused:
+        raise refused
+
+
+def export(policy: Policy, config: TrainConfig, run: RunFolder, console: Console) -> None:
+    """Write the run's `export` folder: what flies, and what the onboard runtime makes of it."""
+    from agents.export.folder import export_policy  # takes seconds to import
+    from agents.export.provenance import Provenance
+    from agents.export.summary import summary
+
+    settings = to_plain(replace(config, resume=None))
+    with console.status("exporting the policy"):
+        exported = export_policy(
+            policy, config.scenario, Provenance.of(run.path, settings), Path(run.shown) / "export"
+        )
+    console.print(summary(exported), highlight=False, soft_wrap=True)
 
 
 def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from agents.schedules import ramp
-from envs.config import require
+from envs.config import Extension, require
 
 
 class UtilityKind(str, Enum):
@@ -58,10 +58,11 @@ class UtilityConfig:
 class MixerConfig:
     """How the utilities of a step become the team's value Q_tot.
 
+    kind: one of the built-in mixers, or `module:Class` of your own (docs/extending.md).
     width: hidden units of `set` and `link`. hypernetwork_width, embedding: of `qmix` (64, 32 as PyMARL).
     """
 
-    kind: MixerKind = MixerKind.set
+    kind: MixerKind | Extension = MixerKind.set
     width: int = 32
     hypernetwork_width: int = 64
     embedding: int = 32

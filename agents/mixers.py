@@ -18,6 +18,7 @@ from torch.nn import functional
 from agents.config import MixerConfig, MixerKind
 from agents.networks import zero_
 from agents.protocol import EnvironmentSpec
+from envs.extension import load_extension
 
 SOFTPLUS_OF_ONE = 0.541324854612918  # softplus(this) = 1
 
@@ -238,7 +239,7 @@ class LinkMixer(SetMixer):
         return link.success_weight * success + link.delay_weight * delay + self.BIAS_SCALE * bias
 
 
-MIXERS: dict[MixerKind, type[Mixer]] = {
+MIXERS: dict[str, type[Mixer]] = {
     MixerKind.vdn: VDNMixer,
     MixerKind.qmix: QMIXMixer,
     MixerKind.set: SetMixer,
@@ -247,8 +248,12 @@ MIXERS: dict[MixerKind, type[Mixer]] = {
 
 
 def build_mixer(spec: EnvironmentSpec, config: MixerConfig) -> Mixer:
-    """The mixer that `config.kind` names, sized for `spec` (`none` has no network: see QMIXModel)."""
-    return MIXERS[config.kind](spec, config)
+    """The mixer that `config.kind` names, sized for `spec` (`none` has no network: see QMIXModel).
+
+    Raises ConfigError where it names a class that cannot be had.
+    """
+    known = MIXERS.get(config.kind)
+    return (known or load_extension(config.kind, "algorithm.mixer.kind", Mixer))(spec, config)
 
 
 def squash(values: Tensor) -> Tensor:

@@ -87,7 +87,9 @@ def one_line_errors(schema: type) -> Iterator[None]:
 
 def on_top_of_run(config: DictConfig, based_on: str, may_change: Sequence[str] | None) -> DictConfig:
     """The configuration stored in the run `config[based_on]`, changed by what the command line mentions and no more."""
-    stored_file = Path(str(config[based_on])) / "config.yaml"
+    folder = Path(str(config[based_on]))
+    folder = folder.parent if folder.is_file() else folder
+    stored_file = folder / "config.yaml"
     if not stored_file.is_file():
         raise ConfigError(
             f"{based_on}={config[based_on]!r} is not the folder of a run: it has no config.yaml; "
@@ -109,14 +111,18 @@ def on_top_of_run(config: DictConfig, based_on: str, may_change: Sequence[str] |
             tuple(f"{one}." for one in (based_on, *may_change))
         ):
             raise ConfigError(f"{key} cannot be changed with {based_on}=, only {', '.join(may_change)} can")
-        mentioned = set_by_experiment(chosen.runtime.choices[key]) if key == "experiment" else [key]
+        folders = [Path(source.path) for source in chosen.runtime.config_sources if source.schema == "file"]
+        mentioned = set_by_experiment(chosen.runtime.choices[key], folders) if key == "experiment" else [key]
         for name in mentioned:
             OmegaConf.update(merged, name, OmegaConf.select(config, name), merge=False)
     return merged
 
 
-def set_by_experiment(name: str | None) -> list[str]:
-    """The settings, or whole groups, that `configs/experiment/<name>.yaml` changes; none without a name."""
+def set_by_experiment(name: str | None, folders: Sequence[Path] = (CONFIG_DIR,)) -> list[str]:
+    """The settings, or whole groups, that `experiment/<name>.yaml` changes; none without a name.
+
+    folders: where configurations are: `configs/`, and those of `--config-dir`.
+    """
     if name is None:
         return []
     changed = []
@@ -128,7 +134,8 @@ def set_by_experiment(name: str | None) -> list[str]:
             else:
                 changed.append(f"{path}{key}")
 
-    content = yaml.safe_load((CONFIG_DIR / "experiment" / f"{name}.yaml").read_text())
+    files = [folder / "experiment" / f"{name}.yaml" for folder in folders]
+    content = yaml.safe_load(next(file for file in files if file.is_file()).read_text())
     for default in content.pop("defaults", []):
         changed += [key.removeprefix("override /") for key in default]
     collect(content, "")

@@ -19,6 +19,7 @@ from envs.scenario import Scenario
 from offload.config import OffloadConfig
 from offload.experiments.config import BsMarlConfig
 from offload.joint.config import JointConfig
+from report.config import GlobeConfig
 
 Link = Annotated[EbN0Link | ShannonLink | FixedLink, OneOf("model", LINK_MODELS)]
 """The group `link`: its key `model` names the class, the other keys are that class's fields."""
@@ -58,10 +59,12 @@ class EvaluationConfig:
 
     worlds: how many, drawn from the day's test slots.
     seed: of the worlds.
+    routers: routers of your own that are compared besides the built-in ones, as `module:maker` (docs/extending.md).
     """
 
     worlds: int = 500
     seed: int = 1_000_003
+    routers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.worlds >= 2, "evaluation.worlds", self.worlds, "at least 2, an interval needs them")
@@ -133,15 +136,18 @@ class TrainConfig:
 class EvaluateConfig:
     """Everything `evaluate.py` can be told. With a run's policy, what is not said is as that run was trained.
 
-    policy: folder of the run whose policy is evaluated; "shipped": the one that comes with LEOMix, on the scenario of
-        configs/evaluate.yaml; None: the routers that need no training.
+    policy: folder of the run, or folder or .onnx file of the export, whose policy is evaluated; "shipped": the one that
+        comes with LEOMix, on the scenario of configs/evaluate.yaml; None: the routers that need no training.
     show: what is measured; `experiment=` sets it.
+    report: write report.html too; it replays episodes of the routers, which are compared for it whatever `show` is.
     """
 
     constellation: Constellation
     link: Link
     policy: str | None = SHIPPED_POLICY
     show: Show = Show.routers
+    report: bool = False
+    globe: GlobeConfig = field(default_factory=GlobeConfig)
     day: DayConfig = field(default_factory=DayConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Annotated
+
+from pydantic import StringConstraints
 
 
 class ConfigError(ValueError):
@@ -14,6 +17,10 @@ def require(condition: bool, field_name: str, value: object, allowed: str) -> No
     """Raise `ConfigError` naming `field_name`, its `value` and what is `allowed` unless `condition` holds."""
     if not condition:
         raise ConfigError(f"{field_name}={value!r} is not possible: {allowed}")
+
+
+Extension = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+"""Type of a setting that names a part from outside these packages as `module:name` (see `envs.extension`)."""
 
 
 class Reward(str, Enum):
@@ -65,12 +72,13 @@ class TaskConfig:
 class RewardConfig:
     """Which reward is paid, and the paper reward's weights (section IV-C).
 
+    kind: one of the three below, or `module:Class` of your own (docs/extending.md).
     `paper`: at the end, success_weight * share delivered + delay_weight * mean_n exp(-kappa * T~_n).
     `telescoping`: each step, minus the increase of total delay; a dropped packet pays `drop_penalty_s` plus
     `undelivered_factor` times its uncongested delay. `difference`: each agent its packet's marginal cost.
     """
 
-    kind: Reward = Reward.telescoping
+    kind: Reward | Extension = Reward.telescoping
     success_weight: float = 1.0
     delay_weight: float = 1.0
     kappa: float = 0.5

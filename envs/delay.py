@@ -30,8 +30,45 @@ class Delays:
         return self.transmission_s + self.propagation_s + self.relay_s
 
 
+@dataclass(frozen=True)
+class Hops:
+    """What every hop meets, each [E, P, H], zero where there is no hop.
+
+    sharing: x_l, the packets whose paths use the hop's ISL. s_per_mbit, propagation_s: of that ISL. relayed: y_v of
+    the satellite that is entered, zero at the packet's destination.
+    """
+
+    sharing: Tensor
+    s_per_mbit: Tensor
+    propagation_s: Tensor
+    relayed: Tensor
+
+
 def packet_delays(ephemeris: Ephemeris, worlds: Worlds, links: Tensor) -> Delays:
     """Delays of packets whose hops are `links` [E, P, H] (satellite * 4 + direction, -1 where there is no hop)."""
+    hops = what_hops_meet(ephemeris, worlds, links)
+    size = worlds.size_mbit
+    return Delays(
+        transmission_s=(hops.sharing * hops.s_per_mbit).sum(2) * size,
+        propagation_s=hops.propagation_s.sum(2),
+        relay_s=hops.relayed.sum(2) * size * ephemeris.relay_s_per_mbit,
+    )
+
+
+def hop_delays(ephemeris: Ephemeris, worlds: Worlds, links: Tensor) -> tuple[Delays, Hops]:
+    """The terms of `packet_delays` hop by hop, each [E, P, H]; a packet's hops follow each other without a pause."""
+    hops = what_hops_meet(ephemeris, worlds, links)
+    size = worlds.size_mbit[..., None]
+    delays = Delays(
+        transmission_s=hops.sharing * hops.s_per_mbit * size,
+        propagation_s=hops.propagation_s,
+        relay_s=hops.relayed * size * ephemeris.relay_s_per_mbit,
+    )
+    return delays, hops
+
+
+def what_hops_meet(ephemeris: Ephemeris, worlds: Worlds, links: Tensor) -> Hops:
+    """Loads and links of all hops of `links` [E, P, H] (satellite * 4 + direction, -1 where there is no hop)."""
     n_worlds = worlds.n_worlds
     n_satellites = ephemeris.n_satellites
     neighbours = ephemeris.topology.neighbours
@@ -54,12 +91,7 @@ def packet_delays(ephemeris: Ephemeris, worlds: Worlds, links: Tensor) -> Delays
     )
     sharing = on_link.gather(1, link.reshape(flat)).view_as(link)
     relayed = at_relay.gather(1, entered.reshape(flat)).view_as(link)
-    size = worlds.size_mbit
-    return Delays(
-        transmission_s=(hop * sharing * s_per_mbit).sum(2) * size,
-        propagation_s=(hop * propagation_s).sum(2),
-        relay_s=(relays * relayed).sum(2) * size * ephemeris.relay_s_per_mbit,
-    )
+    return Hops(hop * sharing, hop * s_per_mbit, hop * propagation_s, relays * relayed)
 
 
 def uncongested_delays(ephemeris: Ephemeris, worlds: Worlds) -> Tensor:

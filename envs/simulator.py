@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 
 from envs.announcements import Announcements
-from envs.config import EnvironmentConfig, LoadView, Reward, require
+from envs.config import EnvironmentConfig, LoadView, require
 from envs.delay import Delays, packet_delays, uncongested_delays
 from envs.ephemeris import HOPS, Ephemeris
+from envs.rewards import team_reward
 from envs.rows import take_rows
 from envs.worlds import Worlds
 
@@ -102,6 +103,7 @@ class RoutingSimulator:
         )
         self.ephemeris = ephemeris
         self.config = config
+        self._team_reward = team_reward(config.reward)
         self.device = ephemeris.device
         self.n_satellites = ephemeris.n_satellites
         self.n_worlds = self.n_packets = 0
@@ -279,11 +281,7 @@ class RoutingSimulator:
         self.steps += 1
         was_finished = self._finished
         self._finished = ~self.alive.any(1)
-        if self.config.reward.kind is Reward.paper:
-            team = torch.zeros_like(team)
-            ended = (self._finished & ~was_finished).nonzero().squeeze(1)
-            if len(ended):
-                team[ended] = self.paper_reward(ended)
+        team = self._team_reward.of_step(self, team, self._finished & ~was_finished)
         self._turn = None
         return StepOutcome(team_reward=team, credit=credit)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
+from pkgutil import resolve_name
 
 from models.datasets import DATASETS
 from models.interface import ModelUnavailable, VisionLanguageModel
@@ -36,9 +37,24 @@ MODELS: dict[str, Callable[[str], VisionLanguageModel]] = {
 }
 
 
+def _own(name: str) -> VisionLanguageModel:
+    """What `module:maker` of the user's makes (docs/extending.md)."""
+    try:
+        model = resolve_name(name)()
+    except (ImportError, AttributeError) as error:
+        raise ModelUnavailable(
+            f"model {name!r} cannot be had: {error}; is its folder in PYTHONPATH?"
+        ) from error
+    if not isinstance(model, VisionLanguageModel):
+        raise ModelUnavailable(f"model {name!r} is not a models.interface.VisionLanguageModel")
+    return model
+
+
 def load_model(name: str) -> VisionLanguageModel:
     """The model of a name such as pair-small or qwen:Qwen/Qwen2-VL-2B-Instruct."""
     kind, _, source = name.partition(":")
+    if kind not in MODELS and source:
+        return _own(name)
     if kind not in MODELS:
         raise ModelUnavailable(
             f"model {name!r} is unknown; use pair-small, pair-large or qwen:<hub name or folder>"

@@ -201,6 +201,7 @@ PAPER_SEARCH = SearchConfig(schedule=ScheduleName.bisection, stop_when_worse=Tru
 class OffloadConfig:
     """Everything about deciding what to compute where.
 
+    schemes: schemes of your own that are compared besides the built-in ones, as `module:maker` (docs/extending.md).
     large_model, small_model: files of the accuracy models f and h (`python -m offload.fit` writes such); null: those
         that come with LEOMix.
     """
@@ -209,5 +210,6 @@ class OffloadConfig:
     model: ModelUpdateConfig = field(default_factory=ModelUpdateConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    schemes: tuple[str, ...] = ()
     large_model: str | None = None
     small_model: str | None = None

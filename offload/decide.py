@@ -3,7 +3,7 @@
 The table goes to standard error and JSON to standard output, so that programs can read it.
 
     scenario=FILE     the tasks and where they are (docs/offloading.md)
-    policy=RUN        folder of a run, or file of a policy, that routes
+    policy=RUN        folder of a run or of an export, or file of a policy, that routes
     router=NAME       routes where there is no policy; default dijkstra
     scheme=NAME       bs_marl (default), small_only, centralised or even_split
 """
@@ -17,13 +17,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from agents.policy import Policy
-from agents.routers import ROUTERS, Router
-from agents.routers.learned import LearnedRouter
+from agents.routers import Router, make_router
+from agents.routers.trained import trained_router
 from envs.config import ConfigError
+from offload.config import SearchConfig
 from offload.decision_record import decision_record, decision_table, path_lines
 from offload.scenario_file import build_problem, read_scenario
-from offload.schemes import SCHEMES
+from offload.schemes import make_scheme
 
 DEFAULT_ROUTER = "dijkstra"
 _KEYS = ("scenario", "policy", "router", "scheme")
@@ -34,11 +34,8 @@ def router_of(settings: dict[str, str]) -> Router:
     if "policy" in settings and "router" in settings:
         raise ConfigError("policy and router are both given: a policy is a router, name one of them")
     if "policy" in settings:
-        return LearnedRouter(Policy.load(Path(settings["policy"])))
-    name = settings.get("router", DEFAULT_ROUTER)
-    if name not in ROUTERS:
-        raise ConfigError(f"router={name!r} is not possible: one of {', '.join(ROUTERS)}")
-    return ROUTERS[name]()
+        return trained_router(Path(settings["policy"]))
+    return make_router(settings.get("router", DEFAULT_ROUTER), "router")
 
 
 def parse(arguments: list[str]) -> dict[str, str]:
@@ -57,20 +54,20 @@ def parse(arguments: list[str]) -> dict[str, str]:
 def main(arguments: list[str]) -> None:
     """The command; raises ConfigError on bad input."""
     settings = parse(arguments)
-    scheme = settings.get("scheme", "bs_marl")
-    if scheme not in SCHEMES:
-        raise ConfigError(f"scheme={scheme!r} is not possible: one of {', '.join(SCHEMES)}")
+    name = settings.get("scheme", "bs_marl")
+    make_scheme(name, SearchConfig(), "scheme")  # a wrong name is told before any file is read
     router = router_of(settings)
     problem = build_problem(read_scenario(Path(settings["scenario"])))
+    scheme = make_scheme(name, problem.config.search, "scheme")
     started = time.perf_counter()
-    decision = SCHEMES[scheme](problem.config.search).decide(problem, router)
+    decision = scheme.decide(problem, router)
     took_ms = 1e3 * (time.perf_counter() - started)
-    record = {"scheme": scheme, "router": router.name} | decision_record(problem, decision)
+    record = {"scheme": scheme.name, "router": router.name} | decision_record(problem, decision)
     console = Console(stderr=True)
     console.print(decision_table(record))
     for line in path_lines(record):
         console.print(line, highlight=False, soft_wrap=True)
-    console.print(f"{scheme} with router {router.name}, decided in {took_ms:.0f} ms")
+    console.print(f"{scheme.name} with router {router.name}, decided in {took_ms:.0f} ms")
     print(json.dumps(record, indent=2))
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agents.routers import Router
+from envs.config import require
+from envs.extension import load_extension
 from offload.config import SearchConfig
 from offload.problem import OffloadProblem
 from offload.search import Decision, search
@@ -53,3 +55,17 @@ SCHEMES: dict[str, Callable[[SearchConfig], Scheme]] = {
     "bs_marl": Searched,
 }
 """Makers of schemes by name; the first three are the paper's benchmarks."""
+
+
+def make_scheme(name: str, search: SearchConfig, setting: str) -> Scheme:
+    """The scheme of a name in `SCHEMES`, or `module:maker` of your own (docs/extending.md); `setting` asks for it.
+
+    Raises ConfigError where there is none.
+    """
+    if name in SCHEMES:
+        return SCHEMES[name](search)
+    require(":" in name, setting, name, f"one of {', '.join(SCHEMES)}, or module:name of your own")
+    scheme = load_extension(name, setting)(search)
+    is_scheme = isinstance(getattr(scheme, "name", None), str) and callable(getattr(scheme, "decide", None))
+    require(is_scheme, setting, name, "what it makes has no name and no decide(): see offload.schemes.Scheme")
+    return scheme

@@ -75,8 +75,17 @@ def test_a_run_leaves_everything_in_its_folder(finished: tuple[Path, str]) -> No
     run = (folder / "runs" / "latest").resolve()
     assert run.name.endswith("-smoke")
     names = {path.name for path in run.iterdir()}
-    assert {"config.yaml", "metrics.csv", "checkpoints", POLICY_FILE, "evaluation.json", "figures"} <= names
+    assert {
+        "config.yaml",
+        "metrics.csv",
+        "checkpoints",
+        POLICY_FILE,
+        "evaluation.json",
+        "figures",
+        "export",
+    } <= names
     assert not [path for path in run.rglob("*unfinished*")]
+    assert (run / "export" / "policy.onnx").is_file() and (run / "export" / "manifest.json").is_file()
     assert (run / "figures" / "training.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in sorted((run / "checkpoints").iterdir())] == ["000003", "000006"]
 

@@ -75,11 +75,12 @@ def compare(
     config: EnvironmentConfig,
     *,
     on_start: Callable[[str], None] = lambda router: None,
+    on_routes: Callable[[str, Routes], None] = lambda router, routes: None,
 ) -> Comparison:
     """Route `worlds` with each of `routers` and with both best-response references, which come last.
 
-    on_start is told each router's name before it runs. Raises ValueError when two routers have the same name or the
-    worlds are fewer than 2, too few for an interval.
+    on_start is told each router's name before it runs, on_routes its name and paths afterwards. Raises ValueError when
+    two routers have the same name or the worlds are fewer than 2, too few for an interval.
     """
     if worlds.n_worlds < 2:
         raise ValueError(f"a comparison needs at least 2 worlds for its intervals, not {worlds.n_worlds}")
@@ -92,7 +93,8 @@ def compare(
     measured: dict[str, _Measured] = {}
     for name, router in contestants.items():
         on_start(name)
-        measured[name] = _measure(router, ephemeris, worlds, config)
+        measured[name], routes = _measure(router, ephemeris, worlds, config)
+        on_routes(name, routes)
     present = worlds.present.cpu().numpy()
     best, single = (measured[name].delay_s.sum(1) for name in (REFERENCE, SINGLE_ORDER_REFERENCE))
     return Comparison(
@@ -102,7 +104,9 @@ def compare(
     )
 
 
-def _measure(router: Router, ephemeris: Ephemeris, worlds: Worlds, config: EnvironmentConfig) -> _Measured:
+def _measure(
+    router: Router, ephemeris: Ephemeris, worlds: Worlds, config: EnvironmentConfig
+) -> tuple[_Measured, Routes]:
     started = time.perf_counter()
     routes: Routes = router.route(ephemeris, worlds, config)
     if routes.links.is_cuda:
@@ -110,12 +114,13 @@ def _measure(router: Router, ephemeris: Ephemeris, worlds: Worlds, config: Envir
     seconds = time.perf_counter() - started
     delay_s = charged_delays(ephemeris, worlds, routes.links, routes.delivered, config.undelivered_factor)
     delay_s = torch.where(worlds.present, delay_s.double(), 0.0)
-    return _Measured(
+    measured = _Measured(
         delay_s=delay_s.cpu().numpy(),
         delivered=routes.delivered.cpu().numpy(),
         hops=routes.hops.cpu().numpy(),
         seconds=seconds,
     )
+    return measured, routes
 
 
 def _summarise(

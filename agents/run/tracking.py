@@ -135,7 +135,10 @@ def track_results(run: Path, folder: Path, summary: Mapping[str, float], say: Sa
         for path in sorted(folder.glob("*.csv"))
         if path.name != "metrics.csv"
     }
-    files = {f"{path.stem}-report": path for path in sorted(folder.glob("*.html"))}
+    files = {
+        f"{path.stem.removesuffix('report')}-report".strip("-"): path
+        for path in sorted(folder.glob("*.html"))
+    }
     if (run / "export").is_dir():
         files["export"] = run / "export"
     with closing(reopen_tracker(run, say)) as tracker:

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from agents.routers import ROUTERS, Router
-from envs.config import require
+from agents.routers import ROUTERS, Router, make_router
 from envs.ephemeris import Ephemeris
 from envs.scenario import Scenario
 from offload.config import OffloadConfig
@@ -19,7 +18,15 @@ from offload.experiments.config import BsMarlConfig
 from offload.experiments.result import Result
 from offload.experiments.routers import router_result
 from offload.experiments.searches import run_searches, search_result, trace_result
-from offload.experiments.sweeps import headline, reductions, sweep, sweep_result, with_computing, with_volume
+from offload.experiments.sweeps import (
+    compared_schemes,
+    headline,
+    reductions,
+    sweep,
+    sweep_result,
+    with_computing,
+    with_volume,
+)
 from offload.experiments.training_curves import training_result
 from offload.problem import OffloadProblem
 from offload.tasks import sample_tasks
@@ -47,8 +54,8 @@ def run_bs_marl(
     routes. runs: folders whose training is Fig. 6. settings: kept beside the results.
     Raises ConfigError before any work when a setting is not possible.
     """
-    require(config.router in ROUTERS, "bs_marl.router", config.router, f"one of {', '.join(ROUTERS)}")
-    routers = learned or (ROUTERS[config.router](),)
+    routers = learned or (make_router(config.router, "bs_marl.router"),)
+    compared_schemes(offload)  # raises where one cannot be had
     training = training_result(runs) if runs else None
     with console.status("building the test worlds") as status:
 

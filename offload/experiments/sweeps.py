@@ -15,7 +15,7 @@ from agents.routers import Router
 from offload.config import PAPER_SEARCH, OffloadConfig
 from offload.experiments.result import Result, Row, mean_interval, over_trainings
 from offload.problem import OffloadProblem
-from offload.schemes import SCHEMES, Scheme, Searched
+from offload.schemes import SCHEMES, Scheme, Searched, make_scheme
 from offload.tasks import Tasks
 
 BENCHMARKS = ("small_only", "centralised", "even_split")
@@ -30,12 +30,12 @@ COLOURS = {
 
 
 def compared_schemes(config: OffloadConfig) -> list[Scheme]:
-    """The paper's benchmarks, its Algorithm 1 as printed, and the configured search where that is another."""
+    """The paper's benchmarks, its Algorithm 1 as printed, the configured search if that is another, and the user's."""
     schemes: list[Scheme] = [SCHEMES[name](config.search) for name in BENCHMARKS]
     schemes.append(Searched(PAPER_SEARCH, PROPOSED))
     if config.search != PAPER_SEARCH:
         schemes.append(Searched(config.search, f"{PROPOSED}_{config.search.schedule.value}"))
-    return schemes
+    return schemes + [make_scheme(name, config.search, "offload.schemes") for name in config.schemes]
 
 
 @dataclass(frozen=True)

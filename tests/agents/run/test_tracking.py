@@ -139,10 +139,12 @@ def test_an_export_and_a_report_become_artifacts(run: Path) -> None:
     (run / "joint").mkdir()
     (run / "joint" / "joint.html").write_text("<html></html>")
     track_results(run, run / "joint", {}, lambda line: None)
+    (run / "report.html").write_text("<html></html>")
+    track_results(run, run, {}, lambda line: None)
     found = {artifact.name: artifact for artifact in artifacts(run)}
     assert found[f"{run.name}-export"].type == "export"
     assert {entry.path for entry in found[f"{run.name}-export"].manifest.contents} == {"policy.onnx"}
-    assert found[f"{run.name}-joint-report"].type == "report"
+    assert found[f"{run.name}-joint-report"].type == found[f"{run.name}-report"].type == "report"
 
 
 @pytest.mark.slow

@@ -1,0 +1,67 @@
+"use strict";
+// The Earth: a sphere with Natural Earth's picture on it, a graticule, and the circles in which stations hear.
+
+const onSphere = (latitude, longitude, radius) => {
+  const [a, b] = [(latitude * Math.PI) / 180, (longitude * Math.PI) / 180];
+  return [radius * Math.cos(a) * Math.cos(b), radius * Math.cos(a) * Math.sin(b), radius * Math.sin(a)];
+};
+
+function sphereMesh(radius, rows = 60, columns = 120) {
+  const positions = [], normals = [], texCoords = [], indices = [];
+  for (let i = 0; i <= rows; i++) {
+    for (let j = 0; j <= columns; j++) {
+      const [x, y, z] = onSphere(90 - (180 * i) / rows, -180 + (360 * j) / columns, 1);
+      positions.push(x * radius, y * radius, z * radius);
+      normals.push(x, y, z);
+      texCoords.push(j / columns, i / rows);
+    }
+  }
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
+      const corner = i * (columns + 1) + j;
+      indices.push(corner, corner + columns + 1, corner + 1, corner + 1, corner + columns + 1, corner + columns + 2);
+    }
+  }
+  return {
+    topology: "triangle-list",
+    attributes: {
+      positions: { value: new Float32Array(positions), size: 3 },
+      normals: { value: new Float32Array(normals), size: 3 },
+      texCoords: { value: new Float32Array(texCoords), size: 2 },
+    },
+    indices: { value: new Uint32Array(indices), size: 1 },
+  };
+}
+
+function graticule(radius) {
+  const paths = [];
+  for (let longitude = -180; longitude < 180; longitude += 30) {
+    paths.push(Array.from({ length: 49 }, (_, i) => onSphere(-90 + i * 3.75, longitude, radius)));
+  }
+  for (let latitude = -60; latitude <= 60; latitude += 30) {
+    paths.push(Array.from({ length: 97 }, (_, i) => onSphere(latitude, i * 3.75, radius)));
+  }
+  return paths;
+}
+
+// Circle on the ground from within which a satellite at `altitude` km is above `mask` degrees (spherical Earth).
+function horizonCircle(station, mask, altitude) {
+  const elevation = (mask * Math.PI) / 180;
+  const reach = Math.acos((EARTH_KM / (EARTH_KM + altitude)) * Math.cos(elevation)) - elevation;
+  const [a, b] = [(station.latitude_deg * Math.PI) / 180, (station.longitude_deg * Math.PI) / 180];
+  return Array.from({ length: 73 }, (_, i) => {
+    const bearing = (i * Math.PI) / 36;
+    const latitude = Math.asin(Math.sin(a) * Math.cos(reach) + Math.cos(a) * Math.sin(reach) * Math.cos(bearing));
+    const longitude = b + Math.atan2(
+      Math.sin(bearing) * Math.sin(reach) * Math.cos(a),
+      Math.cos(reach) - Math.sin(a) * Math.sin(latitude));
+    return onSphere((latitude * 180) / Math.PI, (longitude * 180) / Math.PI, EARTH * 1.004);
+  });
+}
+
+async function earthPicture(source) {
+  const image = new Image();
+  image.src = source;
+  await image.decode();
+  return createImageBitmap(image);
+}

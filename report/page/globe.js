@@ -1,0 +1,230 @@
+"use strict";
+// The globe: one canvas, two views that turn together, and what is on them at the time of the clock.
+
+const FIELD_OF_VIEW = 28; // degrees, upright
+const MODES = { packets: "packets", orbits: "orbits" };
+
+class Globe {
+  constructor(scene, stage, earth) {
+    this.scene = scene;
+    this.stage = stage;
+    this.earth = earth;
+    this.n = scene.plane.length;
+    this.choice = { world: 0, left: scene.left, right: scene.right, mode: MODES.packets, whole: false, names: true };
+    this.time = 0;
+    this.marked = null;
+    this.positions = new Float32Array(3 * this.n);
+    this.places = scene.stations.map((station) => ({
+      ...station, position: onSphere(station.latitude_deg, station.longitude_deg, EARTH),
+    }));
+    this.light = new deck.DirectionalLight({ color: [255, 255, 255], intensity: 1.25, direction: [1, 0, 0] });
+    this.deck = new deck.Deck({
+      parent: stage,
+      views: this.views(),
+      viewState: {},
+      controller: false,
+      layerFilter: ({ layer, viewport }) =>
+        layer.id.includes("-both") || layer.id.includes(`-${viewport.id}`),
+      effects: [new deck.LightingEffect({
+        ambient: new deck.AmbientLight({ color: [255, 255, 255], intensity: 0.75 }), sun: this.light,
+      })],
+      onViewStateChange: ({ viewState }) => this.look(viewState),
+      getTooltip: (info) => this.tooltip(info),
+      onError: (error) => { throw error; },
+      layers: [],
+    });
+    new ResizeObserver(() => { this.deck.setProps({ views: this.views() }); this.fit(); }).observe(stage);
+    this.show({});
+  }
+
+  get world() { return this.scene.worlds[this.choice.world]; }
+  get sides() { return this.choice.mode === MODES.packets ? ["left", "right"] : ["left"]; }
+  replay(side) { return this.world.replays[this.choice[side]]; }
+
+  // Seconds that the clock runs: until the last packet has arrived, or for all keyframes.
+  get duration() {
+    if (this.choice.mode === MODES.orbits) return this.world.keyframe_s[this.world.keyframe_s.length - 1];
+    return Math.max(...this.sides.map((side) => lastEvent(this.world, this.replay(side))));
+  }
+
+  get stacked() { return this.stage.clientWidth < 640 && this.sides.length === 2; }
+
+  views() {
+    const share = `${100 / this.sides.length}%`;
+    return this.sides.map((side, i) => new deck.OrbitView({
+      id: side, orbitAxis: "Z", fovy: FIELD_OF_VIEW,
+      x: this.stacked ? 0 : `${(100 * i) / this.sides.length}%`, width: this.stacked ? "100%" : share,
+      y: this.stacked ? `${50 * i}%` : 0, height: this.stacked ? "50%" : "100%",
+      controller: { dragPan: false, keyboard: false, inertia: 250, scrollZoom: { speed: 0.004, smooth: true } },
+    }));
+  }
+
+  // Zoom at which the constellation fills the view; the user's zoom is kept relative to it.
+  get fittingZoom() {
+    const width = this.stage.clientWidth / (this.stacked ? 1 : this.sides.length);
+    const height = this.stage.clientHeight / (this.stacked ? 2 : 1);
+    return Math.log2((0.86 * Math.min(width, height)) / (2 * this.outerRadius));
+  }
+
+  fit() { this.look({ ...this.view, zoom: this.fittingZoom }); }
+
+  look(view) {
+    this.view = {
+      ...view, target: [0, 0, 0], minZoom: this.fittingZoom - 1, maxZoom: this.fittingZoom + 4,
+      minRotationX: -89, maxRotationX: 89, transitionDuration: 0,
+    };
+    if (this.layers) this.draw(this.time);
+    this.deck.setProps({ viewState: Object.fromEntries(this.sides.map((side) => [side, this.view])) });
+  }
+
+  // Stations that the camera sees: those above its horizon on the sphere.
+  get nearPlaces() {
+    const { rotationX, rotationOrbit, zoom } = this.view;
+    const camera = onSphere(rotationX, -90 - rotationOrbit, 1);
+    const height = this.stage.clientHeight / (this.stacked ? 2 : 1);
+    const distance = height / 2 / Math.tan((FIELD_OF_VIEW * Math.PI) / 360) / 2 ** zoom;
+    const sees = (place) => place.position.reduce((sum, value, i) => sum + value * camera[i], 0) > EARTH ** 2 / distance;
+    const near = this.places.filter(sees);
+    const same = this.near?.length === near.length && near.every((place, i) => place === this.near[i]);
+    return same ? this.near : (this.near = near);
+  }
+
+  turn(east, up, zoom) {
+    this.look({
+      ...this.view, rotationOrbit: this.view.rotationOrbit + east,
+      rotationX: Math.min(Math.max(this.view.rotationX + up, -89), 89), zoom: this.view.zoom + zoom,
+    });
+  }
+
+  // Turn to where the router on the right has its traffic: the middle of its links, the more shared the more they count.
+  face() {
+    const middle = [0, 0, 0];
+    for (const { a, b, total } of usedLinks(this.world, this.replay("right"))) {
+      for (const satellite of [a, b]) {
+        pointAt(this.still, satellite).forEach((value, i) => { middle[i] += total ** 2 * value; });
+      }
+    }
+    const longitude = (Math.atan2(middle[1], middle[0]) * 180) / Math.PI;
+    const latitude = (Math.atan2(middle[2], Math.hypot(middle[0], middle[1])) * 180) / Math.PI;
+    this.look({
+      zoom: this.fittingZoom, rotationOrbit: -90 - longitude, rotationX: Math.min(Math.max(latitude, -50), 50),
+    });
+  }
+
+  // Choose a world, routers, a mode; then everything that does not change with time is made anew.
+  show(choice) {
+    const before = this.choice;
+    this.choice = { ...this.choice, ...choice };
+    satellitePositions(this.world, 0, this.positions);
+    this.outerRadius = Math.hypot(...pointAt(this.positions, 0));
+    const { world } = this;
+    this.still = new Float32Array(this.positions);
+    this.earthLayers = earthLayers(this.earth, this.scene, (this.outerRadius / EARTH - 1) * EARTH_KM);
+    this.light.direction = world.sun.map((value) => -value);
+    this.most = Math.max(1, ...this.sides.map((side) => Math.max(0, ...this.replay(side).sharing)));
+    this.fixed = Object.fromEntries(this.sides.map((side) => {
+      const replay = this.choice.mode === MODES.packets ? this.replay(side) : null;
+      const roles = rolesOf(world, replay, this.n);
+      return [side, {
+        roles, looks: fleetAttributes(roles), used: replay ? usedLinks(world, replay) : [],
+        mesh: replay ? meshOfLinks(world, this.still, side) : null,
+      }];
+    }));
+    for (const side of this.sides) {
+      this.fixed[side].fleet = fleetLayer(this.still, this.fixed[side].looks, side);
+      this.fixed[side].names = nameLayer(this.namesOf(side, this.still), side);
+    }
+    if (!this.view || (choice.world !== undefined && before.world !== choice.world)) this.face();
+    if (before.mode !== this.choice.mode) {
+      this.deck.setProps({ views: this.views() });
+      this.fit();
+    }
+    this.draw(Math.min(this.time, this.duration));
+  }
+
+  name(satellite) { return `plane ${this.scene.plane[satellite]}, slot ${this.scene.slot[satellite]}`; }
+
+  namesOf(side, positions) {
+    return this.fixed[side].roles.flatMap((role, i) => (role === "sensing" || role === "computing"
+      ? [{ role, text: `${this.scene.plane[i]}/${this.scene.slot[i]}`, position: pointAt(positions, i) }] : []));
+  }
+
+  draw(time) {
+    this.time = time;
+    const packets = this.choice.mode === MODES.packets;
+    const layers = [...this.earthLayers, ...stationLayers(this.nearPlaces)];
+    for (const side of this.sides) layers.push(...(packets ? this.packetsAt(side) : this.orbitsAt(side)));
+    layers.push(contactLayer(this.contactsAt(packets ? 0 : time)));
+    this.layers = layers;
+    this.deck.setProps({ layers });
+  }
+
+  packetsAt(side) {
+    const { world, fixed, time } = this;
+    const replay = this.replay(side);
+    const packets = [];
+    for (let p = 0; p < world.present.length; p++) {
+      const at = packetState(world, replay, p, time);
+      if (at.state === PACKET_STATES.absent) continue;
+      packets.push({
+        p, side, ...at, kind: p < world.present.length / 2 ? "model" : "data",
+        radius: 3 + Math.sqrt(world.size_mbit[p]) / 4,
+        position: packetPosition(this.still, world, replay, p, at),
+      });
+    }
+    const loads = loadLayer(fixed[side].used, this.still, time, this.choice.whole, this.most, side);
+    const marked = { p: this.marked, path: this.marked === null ? null : this.pathOf(side, this.marked) };
+    return [
+      fixed[side].mesh, loads, fixed[side].fleet, ...packetLayers(packets, marked, side),
+      ...(this.choice.names ? [fixed[side].names] : []),
+    ];
+  }
+
+  pathOf(side, p) {
+    const replay = this.replay(side);
+    const path = [pointAt(this.still, this.world.source[p])];
+    for (let hop = replay.first[p]; hop < replay.first[p + 1]; hop++) path.push(pointAt(this.still, replay.stop[hop]));
+    return path;
+  }
+
+  orbitsAt(side) {
+    const moved = satellitePositions(this.world, this.time, new Float32Array(this.positions.length));
+    this.positions = moved;
+    const layers = [fleetLayer(moved, this.fixed[side].looks, side)];
+    if (this.choice.names) layers.push(nameLayer(this.namesOf(side, moved), side));
+    return layers;
+  }
+
+  contactsAt(time) {
+    const { contacts } = this.world;
+    const positions = this.choice.mode === MODES.packets ? this.still : this.positions;
+    const lines = [];
+    for (let i = 0; i < contacts.station.length; i++) {
+      if (contacts.start_s[i] <= time && time < contacts.end_s[i]) {
+        const station = this.scene.stations[contacts.station[i]];
+        lines.push({
+          a: onSphere(station.latitude_deg, station.longitude_deg, EARTH),
+          b: pointAt(positions, contacts.satellite[i]),
+        });
+      }
+    }
+    return lines;
+  }
+
+  tooltip({ layer, index, object, viewport }) {
+    if (!layer || index < 0) return null;
+    const kind = layer.id.split("-")[0];
+    const side = viewport?.id ?? "left";
+    const text = {
+      fleet: () => `${this.name(index)}\n${this.fixed[side].roles[index]}`,
+      links: () => `${this.name(this.world.links[2 * index])} – ${this.name(this.world.links[2 * index + 1])}\n` +
+        `${this.world.length_km[index].toFixed(0)} km, ${this.world.rate_mbps[index].toFixed(0)} Mb/s`,
+      loads: () => `${this.name(object.a)} → ${this.name(object.b)}\n${object.total} packets in the episode, ` +
+        `${loadNow(object, this.time)} now`,
+      packets: () => `${object.kind} packet ${object.p + 1}, ${this.world.size_mbit[object.p].toFixed(0)} Mbit\n` +
+        `${object.state}, delay ${this.replay(object.side).delay_s[object.p].toFixed(2)} s`,
+      stations: () => `${object.name}\n${object.latitude_deg.toFixed(2)}°, ${object.longitude_deg.toFixed(2)}°`,
+    }[kind];
+    return text ? { text: text(), className: "tip" } : null;
+  }
+}

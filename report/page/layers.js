@@ -1,0 +1,164 @@
+"use strict";
+// What deck.gl draws. A layer's id ends with the name of the view it belongs to, or with "both".
+
+const INK = {
+  idle: [150, 165, 190, 170], relay: [120, 205, 255, 255], sensing: [72, 220, 150, 255], computing: [255, 176, 66, 255],
+  model: [196, 148, 255, 255], data: [255, 236, 120, 255], link: [150, 180, 230, 60], path: [255, 255, 255, 70],
+  station: [255, 120, 150, 255], contact: [255, 120, 150, 200], space: [11, 17, 32, 170],
+};
+const LOADS = [[70, 190, 220], [120, 220, 120], [250, 215, 80], [250, 140, 60], [235, 60, 70]];
+
+// Colour of a link shared by `load` packets, of at most `most`.
+function loadColour(load, most, alpha = 255) {
+  const at = most <= 1 ? 0 : (Math.min(load, most) - 1) / (most - 1) * (LOADS.length - 1);
+  const low = Math.min(Math.floor(at), LOADS.length - 2);
+  return [...LOADS[low].map((value, i) => value + (LOADS[low + 1][i] - value) * (at - low)), alpha];
+}
+
+const overEarth = { depthWriteEnabled: false };
+
+const ATMOSPHERE = [[1.12, 10], [1.085, 16], [1.055, 26], [1.035, 40]]; // radius, alpha
+
+function earthLayers(earth, scene, altitude) {
+  const circles = scene.stations.map((station) => horizonCircle(station, scene.mask_deg, altitude));
+  return [
+    new deck.ScatterplotLayer({
+      id: "atmosphere-both", data: ATMOSPHERE, billboard: true, radiusUnits: "common", getPosition: [0, 0, 0],
+      getRadius: ([radius]) => EARTH * radius, getFillColor: ([, alpha]) => [110, 170, 255, alpha],
+      parameters: overEarth,
+    }),
+    new deck.SimpleMeshLayer({
+      id: "earth-both", data: [0], mesh: earth.mesh, texture: earth.picture,
+      getPosition: [0, 0, 0], getColor: [225, 230, 240],
+      material: { ambient: 0.5, diffuse: 0.7, shininess: 8, specularColor: [20, 24, 30] },
+    }),
+    new deck.PathLayer({
+      id: "graticule-both", data: earth.graticule, getPath: (path) => path,
+      getColor: [255, 255, 255, 38], widthUnits: "pixels", getWidth: 1, parameters: overEarth,
+    }),
+    new deck.PathLayer({
+      id: "horizons-both", data: circles, getPath: (path) => path,
+      getColor: [...INK.station.slice(0, 3), 90], widthUnits: "pixels", getWidth: 1, parameters: overEarth,
+    }),
+  ];
+}
+
+// Stations on the near side of the Earth: drawn over it, for a flat mark on a sphere would sink into it.
+function stationLayers(places) {
+  const parameters = { ...overEarth, depthCompare: "always" };
+  return [
+    new deck.ScatterplotLayer({
+      id: "stations-both", data: places, billboard: true, radiusUnits: "pixels", pickable: true, parameters,
+      getPosition: (place) => place.position, getRadius: 4, getFillColor: INK.station,
+    }),
+    new deck.TextLayer({
+      id: "station-names-both", data: places, getPosition: (place) => place.position, parameters,
+      getText: (place) => place.name, getSize: 11, getColor: [255, 205, 215], getTextAnchor: "start",
+      getPixelOffset: [7, 0], fontFamily: "system-ui, sans-serif", characterSet: "auto",
+    }),
+  ];
+}
+
+function meshOfLinks(world, positions, view) {
+  const n = world.links.length / 2;
+  const ends = [new Float32Array(3 * n), new Float32Array(3 * n)];
+  for (let i = 0; i < n; i++) {
+    for (let end = 0; end < 2; end++) ends[end].set(pointAt(positions, world.links[2 * i + end]), 3 * i);
+  }
+  return new deck.LineLayer({
+    id: `links-${view}`, widthUnits: "pixels", getWidth: 1, pickable: true,
+    getColor: [...INK.link.slice(0, 3), INK.link[3] * Math.min(1, Math.sqrt(900 / n))], // many links, faint lines
+    parameters: overEarth,
+    data: {
+      length: n,
+      attributes: {
+        getSourcePosition: { value: ends[0], size: 3 }, getTargetPosition: { value: ends[1], size: 3 },
+      },
+    },
+  });
+}
+
+// Roles of all satellites: sensing and computing from the tasks, relays from the paths of the router shown.
+function rolesOf(world, replay, n) {
+  const roles = new Array(n).fill("idle");
+  if (replay) for (const satellite of replay.stop) roles[satellite] = "relay";
+  const half = world.present.length / 2;
+  for (let p = 0; p < half; p++) {
+    if (!world.present[p]) continue;
+    roles[world.source[p]] = "computing";
+    roles[world.destination[p]] = "sensing";
+  }
+  return roles;
+}
+
+const RADII = { idle: 1.7, relay: 3, sensing: 5.5, computing: 7 };
+
+function fleetAttributes(roles) {
+  const colours = new Uint8Array(4 * roles.length);
+  const radii = new Float32Array(roles.length);
+  roles.forEach((role, i) => {
+    colours.set(INK[role], 4 * i);
+    radii[i] = role === "idle" && roles.length > 800 ? 1.1 : RADII[role];
+  });
+  return { colours, radii };
+}
+
+function fleetLayer(positions, looks, view) {
+  return new deck.ScatterplotLayer({
+    id: `fleet-${view}`, billboard: true, radiusUnits: "pixels", pickable: true, parameters: overEarth,
+    data: {
+      length: looks.radii.length,
+      attributes: {
+        getPosition: { value: positions, size: 3 }, getFillColor: { value: looks.colours, size: 4, normalized: true },
+        getRadius: { value: looks.radii, size: 1 },
+      },
+    },
+  });
+}
+
+function nameLayer(names, view) {
+  return new deck.TextLayer({
+    id: `names-${view}`, data: names, getPosition: (one) => one.position, getText: (one) => one.text,
+    getSize: 11, getColor: (one) => INK[one.role].slice(0, 3), getPixelOffset: [0, -13], background: true,
+    getBackgroundColor: INK.space, backgroundPadding: [3, 1], fontFamily: "system-ui, sans-serif",
+    characterSet: "auto", parameters: overEarth,
+  });
+}
+
+function loadLayer(links, positions, time, whole, most, view) {
+  const load = (link) => (whole ? link.total : loadNow(link, time));
+  return new deck.LineLayer({
+    id: `loads-${view}`, data: links, widthUnits: "pixels", pickable: true, parameters: overEarth,
+    getSourcePosition: (link) => pointAt(positions, link.a), getTargetPosition: (link) => pointAt(positions, link.b),
+    getColor: (link) => (load(link) ? loadColour(load(link), most) : INK.path),
+    getWidth: (link) => (load(link) ? 1.5 + 1.2 * Math.sqrt(load(link)) : 1),
+    updateTriggers: { getColor: [time, whole], getWidth: [time, whole] },
+  });
+}
+
+function packetLayers(packets, marked, view) {
+  const layers = [
+    new deck.ScatterplotLayer({
+      id: `packets-${view}`, data: packets, billboard: true, radiusUnits: "pixels", pickable: true,
+      stroked: true, lineWidthUnits: "pixels", getLineWidth: (one) => (one.p === marked.p ? 3 : 1),
+      getLineColor: [11, 17, 32, 255], parameters: overEarth,
+      getPosition: (one) => one.position, getRadius: (one) => one.radius + (one.p === marked.p ? 3 : 0),
+      getFillColor: (one) => (one.state === PACKET_STATES.lost ? [235, 60, 70] : INK[one.kind]),
+      updateTriggers: { getRadius: marked.p, getLineWidth: marked.p },
+    }),
+  ];
+  if (marked.path) {
+    layers.unshift(new deck.PathLayer({
+      id: `marked-${view}`, data: [marked.path], getPath: (path) => path, widthUnits: "pixels",
+      getWidth: 4, getColor: [255, 255, 255, 210], parameters: overEarth,
+    }));
+  }
+  return layers;
+}
+
+function contactLayer(lines) {
+  return new deck.LineLayer({
+    id: "contacts-both", data: lines, widthUnits: "pixels", getWidth: 2, getColor: INK.contact,
+    getSourcePosition: (line) => line.a, getTargetPosition: (line) => line.b, parameters: overEarth,
+  });
+}

@@ -1,0 +1,67 @@
+"""The vision-language side: SpaceVerse's figures, when they were measured into this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from report.results import Results
+from report.section import Section, Table
+from report.sections.curves import Curves, plots_of
+
+FILES = ("spaceverse/spaceverse.json", "spaceverse.json")
+AXES = {
+    "fig3": ("masked_share", "accuracy", "mask", "share of the image that is masked", "accuracy", False),
+    "fig9": ("latency_mean_s", "accuracy", "method", "mean latency, s", "accuracy", False),
+    "fig10": ("share", "accuracy", "method", "share that is offloaded", "accuracy", False),
+    "fig11": ("onboard_tokens_saved", "accuracy", "method", "onboard tokens saved", "accuracy", False),
+    "fig12": ("coded_bytes", "accuracy", "compressor", "coded bytes", "accuracy", True),
+}
+"""Figures that are curves: columns of x and y, column that makes lines, labels, whether x is logarithmic."""
+
+
+def spaceverse_section(results: Results) -> Section | None:
+    """Every stored table, and curves for those that have them; None where nothing was measured."""
+    stored = results.stored(*FILES)
+    if stored is None:
+        return None
+    tables = {name: content["rows"] for name, content in stored.items() if content.get("rows")}
+    specs = {
+        name: [
+            Curves(
+                f"{stored[name]['title']}: {task}",
+                x,
+                y,
+                by,
+                x_label,
+                y_label,
+                half=f"{y}_ci95",
+                where={"task": task},
+                log_x=log_x,
+            )
+            for task in dict.fromkeys(row.get("task") for row in tables[name])
+        ]
+        for name, (x, y, by, x_label, y_label, log_x) in AXES.items()
+        if name in tables
+    }
+    return Section(
+        "spaceverse",
+        "Vision-language inference (SpaceVerse)",
+        words=_words(tables, stored),
+        tables=tuple(
+            Table.of(content["title"], content["rows"], note=content["note"], folded=name != "headline")
+            for name, content in stored.items()
+            if content.get("rows")
+        ),
+        plots=plots_of(specs, tables),
+    )
+
+
+def _words(tables: Mapping[str, list[dict[str, Any]]], stored: Mapping[str, Any]) -> tuple[str, ...]:
+    words = []
+    for row in tables.get("headline", []):
+        gain, less = row.get("accuracy_gain"), row.get("latency_reduction")
+        if isinstance(gain, float) and isinstance(less, float):
+            latency = f"{100 * abs(less):.1f}% {'less' if less >= 0 else 'more'} latency"
+            words.append(f"{row['task']}: accuracy {100 * gain:+.1f}% and {latency}.")
+    return (f"{stored['headline']['note'].capitalize()}.", " ".join(words)) if words else ()

@@ -1,0 +1,183 @@
+"""The runtime decides what torch decides, and refuses what it must not fly with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agents.config import UtilityKind
+from agents.evaluation.validation import VALIDATION_SEED
+from agents.export.decisions import record_decisions
+from agents.export.folder import INT8_MODEL
+from agents.export.onboard import MANIFEST, MODEL, OnboardError, OnboardPolicy
+from agents.routers.flown import FlownRouter
+from agents.routers.learned import LearnedRouter
+from agents.routers.trained import MANIFEST as MARK
+from agents.routers.trained import trained_router
+from envs.config import ConfigError, EnvironmentConfig, LoadView
+from tests.agents.export.conftest import POLICIES, SCENARIO, tiny_policy
+from tests.envs.random_networks import grid, random_ephemeris, random_worlds
+
+
+@pytest.mark.parametrize(("kind", "loads"), POLICIES)
+def test_it_flies_whole_episodes_as_torch_does(kind: UtilityKind, loads: LoadView, export_of):
+    """On networks of random rates, where no two ways cost the same: rounding may decide a tie."""
+    ephemeris = random_ephemeris(grid("delta", 6, 8, 1), seed=3)
+    worlds = random_worlds(ephemeris, 4, 12, absent_share=0.1, seed=5)
+    router = trained_router(export_of(kind, loads).folder)
+    for rules in (EnvironmentConfig(), EnvironmentConfig(max_hops=12, broadcast_delay_steps=1)):
+        flown = router.route(ephemeris, worlds, rules)
+        learned = LearnedRouter(tiny_policy(kind, loads)).route(ephemeris, worlds, rules)
+        assert (flown.links == learned.links).all() and (flown.delivered == learned.delivered).all()
+        assert int((flown.links >= 0).sum()) > 300
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    """Decisions of the policy in `export_folder`."""
+    ephemeris = SCENARIO.ephemeris("test")
+    policy = tiny_policy(UtilityKind.direction_shared, LoadView.announced)
+    return record_decisions(policy, ephemeris, SCENARIO.worlds(ephemeris, 8, seed=1), SCENARIO.environment)
+
+
+def test_a_decision_does_not_depend_on_those_beside_it(recorded, export_folder: Path):
+    for model in (MODEL, INT8_MODEL):
+        onboard = OnboardPolicy(export_folder / model)
+        together, q = onboard.decide(recorded.observation, recorded.legal)
+        for i in range(20):
+            alone, q_alone = onboard.decide(recorded.observation[i : i + 1], recorded.legal[i : i + 1])
+            assert alone[0] == together[i]
+            np.testing.assert_allclose(q_alone[0], q[i], rtol=1e-5, atol=1e-5)
+
+
+def test_an_action_is_always_legal(recorded, export_folder: Path):
+    for model in (MODEL, INT8_MODEL):
+        action = OnboardPolicy(export_folder / model).act(recorded.observation, recorded.legal)
+        assert action.dtype == np.int64 and action.shape == (len(recorded),)
+        assert recorded.legal[np.arange(len(recorded)), action].all()
+
+
+@pytest.mark.parametrize(
+    ("observation", "mask", "words"),
+    [
+        (lambda o: o[:, :-1], lambda m: m, "observation has shape"),
+        (lambda o: o[0], lambda m: m[0], "observation has shape"),
+        (lambda o: o, lambda m: m[:-1], "mask has shape"),
+        (lambda o: o, lambda m: m.astype(np.float32), "mask is float32"),
+        (lambda o: np.where(np.arange(o.shape[1]) == 9, np.nan, o), lambda m: m, "not finite"),
+        (lambda o: o, lambda m: m & (np.arange(len(m)) != 1)[:, None], "row 1 .* no legal direction"),
+        (lambda o: o, lambda m: ~m | (np.arange(4) == 0), "do not agree"),
+    ],
+)
+def test_what_cannot_be_right_is_refused(observation, mask, words: str, recorded, export_folder: Path):
+    onboard = OnboardPolicy(export_folder)
+    with pytest.raises(OnboardError, match=words):
+        onboard.act(observation(recorded.observation[:3]), mask(recorded.legal[:3]))
+
+
+def change_manifest(folder: Path, change) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    change(manifest)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda f: (f / MANIFEST).unlink(), "manifest.json cannot be read"),
+        (lambda f: (f / MODEL).unlink(), "policy.onnx cannot be read"),
+        (lambda f: (f / MANIFEST).write_text("{"), "manifest.json is damaged"),
+        (lambda f: (f / MANIFEST).write_text("[]"), "manifest.json is damaged"),
+        (lambda f: change_manifest(f, lambda m: m.pop("rules")), "is damaged .KeyError: 'rules'"),
+        (
+            lambda f: change_manifest(f, lambda m: m.update(format="leomix-export-2")),
+            "format 'leomix-export-2'",
+        ),
+        (
+            lambda f: change_manifest(
+                f, lambda m: m["observation"].update(layout="leomix-routing-v2/announced")
+            ),
+            "observations 'leomix-routing-v2/announced', this file builds",
+        ),
+        (
+            lambda f: change_manifest(f, lambda m: m["observation"]["global"][2].update(unit="50 Mbit")),
+            "otherwise than this file builds it",
+        ),
+        (
+            lambda f: (f / MODEL).write_bytes((f / MODEL).read_bytes() + b"\0"),
+            "SHA-256 is not the manifest's",
+        ),
+        (lambda f: shutil.copy(f / INT8_MODEL, f / MODEL), "SHA-256 is not the manifest's"),
+    ],
+)
+def test_files_that_it_does_not_know_are_refused(damage, words: str, export_folder: Path, tmp_path: Path):
+    folder = tmp_path / "export"
+    shutil.copytree(export_folder, folder)
+    OnboardPolicy(folder)
+    damage(folder)
+    with pytest.raises(OnboardError, match=words):
+        OnboardPolicy(folder)
+    if MARK in {path.name for path in folder.iterdir()}:
+        with pytest.raises(ConfigError, match=words):
+            trained_router(folder)
+
+
+def test_other_files_and_other_manifests_are_refused(export_folder: Path):
+    with pytest.raises(OnboardError, match="not in the manifest"):
+        OnboardPolicy(export_folder / "other.onnx")
+    digest = hashlib.sha256((export_folder / MANIFEST).read_bytes()).hexdigest()
+    OnboardPolicy(export_folder, manifest_sha256=digest)
+    with pytest.raises(OnboardError, match="not the one expected"):
+        OnboardPolicy(export_folder, manifest_sha256=digest[::-1])
+
+
+def test_the_folder_flies_where_there_is_neither_torch_nor_leomix(
+    recorded, export_folder: Path, tmp_path: Path
+):
+    folder = tmp_path / "satellite"
+    shutil.copytree(export_folder, folder)
+    np.savez(tmp_path / "in.npz", observation=recorded.observation, legal=recorded.legal)
+    program = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"torch", "envs", "agents", "configs", "onnx", "safetensors"}:
+            raise ImportError(name)
+sys.meta_path.insert(0, Blocked())
+import numpy as np
+from onboard import OnboardPolicy
+data = np.load("../in.npz")
+print(*OnboardPolicy(".").act(data["observation"], data["legal"]))
+print(*sorted({name.split(".")[0] for name in sys.modules}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-E", "-c", program],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    actions, modules = done.stdout.splitlines()
+    assert [int(action) for action in actions.split()] == OnboardPolicy(export_folder).act(
+        recorded.observation, recorded.legal
+    ).tolist()
+    assert not {"torch", "envs", "agents"} & set(modules.split())
+
+
+def test_flown_under_the_rules_of_the_worlds_given(export_folder: Path):
+    """Not under those that the policy was trained with: LearnedRouter does the same."""
+    ephemeris = SCENARIO.ephemeris("test")
+    worlds = SCENARIO.worlds(ephemeris, 4, seed=VALIDATION_SEED)
+    router = FlownRouter(export_folder / INT8_MODEL)
+    assert router.name == "flown_int8"
+    routes = router.route(ephemeris, worlds, EnvironmentConfig(max_hops=7, loads=LoadView.own))
+    assert int(routes.hops.max()) <= 7
