@@ -24,7 +24,7 @@ from offload.joint.seconds import FrameSeconds, operations
 
 @dataclass(frozen=True)
 class Setting:
-    """One seed. known: frames that estimates are made of. asked: those that tasks are made of. frames: unranked."""
+    """Worlds of one seed. known: frames that estimates are made of. asked: those of the tasks. frames: unranked."""
 
     scenario: Scenario
     ephemeris: Ephemeris
@@ -42,15 +42,14 @@ class Setting:
         ephemeris: Ephemeris,
         offload: OffloadConfig,
         config: JointConfig,
-        profile: Profile,
+        known: Profile,
+        asked: Profile,
         *,
         n_worlds: int,
         seed: int,
     ) -> Setting:
-        """Worlds in the slots of `ephemeris`, with tasks of frames of `profile`; equal seeds give equal settings."""
+        """Worlds in the slots of `ephemeris`, with tasks of frames of `asked`; equal seeds give equal settings."""
         worlds = scenario.worlds(ephemeris, n_worlds, seed=seed)
-        cut = round(len(profile) * config.estimated / config.profiled)
-        known, asked = profile.select(slice(0, cut)), profile.select(slice(cut, None))
         low, high = config.frames
         generator = torch.Generator().manual_seed(seed)
         counts = torch.randint(low, high + 1, (n_worlds, worlds.n_tasks), generator=generator)
