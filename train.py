@@ -6,18 +6,21 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from agents.evaluation.validation import validation_of
-from agents.policy import POLICY_FILE, Policy
+from agents.evaluation.validation import SeveralValidations, validation_of
+from agents.policy import Policy
 from agents.routers.learned import LearnedRouter
 from agents.run.curves import draw_training_curves
 from agents.run.folder import RunFolder
 from agents.run.interruption import INTERRUPTED, Interruption
 from agents.run.metrics_file import MetricsFile
 from agents.run.progress import TrainingProgress
+from agents.run.resume import StoppedRun, save_run
 from agents.run.tracking import open_tracker
 from agents.study import convergence_trials, run_trials
 from configs.command import command
@@ -27,9 +30,21 @@ from envs.config import ConfigError
 from evaluate import evaluate
 from offload.experiments.training_curves import training_result
 
+if TYPE_CHECKING:
+    from agents.rllib import QMIX
+
 RUNS = Path("runs")
-MAY_CHANGE = ("training", "evaluation", "cluster", "tracking", "algorithm.iterations")
-"""What may be set anew when a run is resumed."""
+MAY_CHANGE = (
+    "training.validation_every",
+    "training.checkpoint_every",
+    "training.keep_checkpoints",
+    "training.replay_in_checkpoint",
+    "algorithm.iterations",
+    "evaluation",
+    "cluster",
+    "tracking",
+)
+"""What may be set anew when a run is resumed; docs/training.md says what that does to it."""
 BEST = "validation_ratio"
 """The metric that chooses the policy to keep; smaller is better."""
 
@@ -45,7 +60,6 @@ def train_and_evaluate(config: TrainConfig, console: Console) -> None:
     if not complete:
         console.print(f"interrupted; to go on: python train.py resume={run.shown}", soft_wrap=True)
         sys.exit(INTERRUPTED)
-    settings = to_plain(replace(config, resume=None))
     policy, refused = Policy.load(run.path), None
     try:
         export(policy, config, run, console)
@@ -56,7 +70,7 @@ def train_and_evaluate(config: TrainConfig, console: Console) -> None:
         config.evaluation,
         run.path,
         learned=LearnedRouter(policy),
-        settings=settings,
+        settings=settings_of(config),
         console=console,
     )
     if refused:
@@ -69,41 +83,40 @@ def export(policy: Policy, config: TrainConfig, run: RunFolder, console: Console
     from agents.export.provenance import Provenance
     from agents.export.summary import summary
 
-    settings = to_plain(replace(config, resume=None))
+    provenance = Provenance.of(run.path, settings_of(config))
     with console.status("exporting the policy"):
-        exported = export_policy(
-            policy, config.scenario, Provenance.of(run.path, settings), Path(run.shown) / "export"
-        )
+        exported = export_policy(policy, config.scenario, provenance, Path(run.shown) / "export")
     console.print(summary(exported), highlight=False, soft_wrap=True)
 
 
 def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:
     """Train to the end, or until interrupted: the run, and whether it is complete.
 
-    The folder of an interrupted run holds all that is needed to go on. Nothing is written before everything is built.
+    The folder of a run that was stopped, however that was, holds all that is needed to go on.
     """
     # These take seconds to import, so not before the configuration is known to be good.
-    from agents.rllib.build import build_qmix, device_of, policy_of
+    from agents.rllib.build import policy_of
     from agents.rllib.metrics import flat_metrics
+    from agents.rllib.resume import training_state
 
     training, scenario, total = config.training, config.scenario, config.algorithm.iterations
-    with console.status("building constellation and networks"):
-        algorithm = build_qmix(config.turns, config.algorithm, config.cluster, seed=training.seed)
-        fleets = tuple(dict.fromkeys(config.turns))
-        validate = validation_of(fleets, training.validation_worlds, device_of(algorithm))
-        run = open_run(config)
-        if config.resume:
-            algorithm.restore_from_path(run.latest_checkpoint())
-
+    algorithm, validate, run = begin(config, console)
     console.print(f"run folder {run.shown}", soft_wrap=True)
+
+    def save() -> None:
+        state = training_state(algorithm, with_replay=training.replay_in_checkpoint)
+        save_run(run, state, settings_of(config), scenario.layouts, keep=training.keep_checkpoints)
+
     done, stop = algorithm.rollout, False
     metrics_file = MetricsFile(run.metrics_file, after=done)
-    best = metrics_file.smallest(BEST) if (run.path / POLICY_FILE).exists() else float("inf")
+    best = metrics_file.smallest(BEST)
     with (
-        closing(open_tracker(config.tracking, run.path, to_plain(config))) as tracker,
+        closing(open_tracker(config.tracking, run.path, settings_of(config))) as tracker,
         Interruption() as interruption,
         TrainingProgress(console, total, done=done) as progress,
     ):
+        if not run.checkpoints():
+            save()  # of iteration 0, so that no moment is too early to be stopped
         while done < total and not stop:
             metrics = flat_metrics(algorithm.train())
             done += 1
@@ -113,28 +126,44 @@ def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:
                 metrics |= {f"validation_{name}": value for name, value in asdict(result).items()}
                 if metrics[BEST] < best:
                     best = metrics[BEST]
-                    policy.save(run.path / POLICY_FILE)
-                    tracker.policy(run.path / POLICY_FILE, done, {BEST: best})
+                    policy.save(run.policy_file)
+                    tracker.policy(run.policy_file, done, {BEST: best})
             metrics_file.append(done, metrics)
             tracker.log(done, metrics)
             progress.update(done, metrics)
             stop = interruption.requested
             if stop or done % training.checkpoint_every == 0 or done == total:
-                run.checkpoint(done, algorithm.save_to_path, keep=training.keep_checkpoints)
+                save()
     algorithm.stop()
     draw_training_curves(run.metrics_file, run.figures / "training.png")
     return run, done == total
 
 
-def open_run(config: TrainConfig) -> RunFolder:
-    """The folder of the run to resume, with its configuration brought up to date, or a new one."""
-    settings = to_plain(replace(config, resume=None))
-    if config.resume is None:
-        return RunFolder.create(RUNS, config.name, settings)
-    run = RunFolder.open(Path(config.resume))
-    run.latest_checkpoint()  # raises where there is none, before anything changes
-    run.write_config(settings)
-    return run
+def begin(config: TrainConfig, console: Console) -> tuple[QMIX, SeveralValidations, RunFolder]:
+    """What a run needs: the algorithm, new or as it was when the run to resume was stopped, and the run's folder.
+
+    Nothing is written before everything is built, and nothing long begins before the checkpoint is known to fit.
+    """
+    from agents.rllib.build import build_qmix, device_of
+    from agents.rllib.resume import load_training_state
+
+    training, settings, stopped = config.training, settings_of(config), None
+    if config.resume is not None:
+        stopped = StoppedRun.open(Path(config.resume), say=partial(console.print, soft_wrap=True))
+        stopped.require_fit(settings, config.scenario.layouts, MAY_CHANGE, config.algorithm.iterations)
+    with console.status("building constellation and networks"):
+        algorithm = build_qmix(config.turns, config.algorithm, config.cluster, seed=training.seed)
+        if stopped:
+            load_training_state(algorithm, stopped.training)
+        fleets = tuple(dict.fromkeys(config.turns))
+        validate = validation_of(fleets, training.validation_worlds, device_of(algorithm))
+        run = stopped.reopen(settings) if stopped else RunFolder.create(RUNS, config.name, settings)
+    return algorithm, validate, run
+
+
+def settings_of(config: TrainConfig) -> dict[str, Any]:
+    """The configuration as plain values, without where it was resumed from."""
+    return to_plain(replace(config, resume=None))
 
 
 def show_convergence(config: TrainConfig, console: Console) -> None:

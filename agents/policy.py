@@ -14,6 +14,7 @@ from safetensors.torch import save
 from agents.config import UtilityConfig, UtilityKind
 from agents.networks import Utility, build_utility
 from agents.protocol import EnvironmentSpec
+from agents.run.durable import write_durably
 from envs.config import ConfigError
 
 POLICY_FILE = "policy.safetensors"
@@ -52,9 +53,7 @@ class Policy:
         weights = {
             name: value.detach().cpu().contiguous() for name, value in self.utility.state_dict().items()
         }
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.write_bytes(save(weights, {_MANIFEST: json.dumps(manifest)}))
-        unfinished.replace(path)
+        write_durably(path, save(weights, {_MANIFEST: json.dumps(manifest)}))
 
     @classmethod
     def load(cls, path: Path) -> Policy:

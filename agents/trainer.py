@@ -42,7 +42,7 @@ class Trainer:
         self.optimizer = torch.optim.Adam(self.model.online_parameters(), lr=config.learning_rate)
         self.replay = Replay(config.replay_episodes, self.device)
         self.sampling = torch.Generator().manual_seed(seed)
-        self.counters = dict.fromkeys(("iterations", "episodes", "decisions", "updates"), 0)
+        self.counters: dict[str, int] = dict.fromkeys(("iterations", "episodes", "decisions", "updates"), 0)
 
     @property
     def progress(self) -> float:
@@ -89,7 +89,8 @@ class Trainer:
         return self.model(observation.to(self.device)).to(observation.device)
 
     def state_dict(self, *, with_replay: bool = True) -> dict[str, Any]:
-        """All that the rest of the training depends on, as tensors and plain values.
+        """All that the rest of the training depends on, as tensors and plain values. `train.py` stores the same of
+        an algorithm under RLlib (agents/rllib/resume.py).
 
         Without the replay (hundreds of megabytes) a resumed run fills a new one first, and so differs.
         """
@@ -107,7 +108,7 @@ class Trainer:
         self.model.load_state_dict(state["model"], strict=True)
         self.optimizer.load_state_dict(state["optimizer"])
         self.sampling.set_state(state["sampling"].cpu())
-        self.counters = dict(state["counters"])
+        self.counters = {name: state["counters"][name] for name in self.counters}
         self.seed = state["seed"]
         if state["replay"] is None:
             self.replay.clear()

@@ -36,6 +36,8 @@ class TrainingConfig:
     validation_worlds: how many there are.
     checkpoint_every: iterations between two checkpoints.
     keep_checkpoints: how many of the newest stay.
+    replay_in_checkpoint: whether a checkpoint has the replay (most of its size); without it a resumed run fills a new
+        one first, and so differs from the run never stopped.
     """
 
     seed: int = 0
@@ -44,6 +46,7 @@ class TrainingConfig:
     validation_worlds: int = 256
     checkpoint_every: int = 50
     keep_checkpoints: int = 2
+    replay_in_checkpoint: bool = True
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, "training.seed", self.seed, "zero or more")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -57,6 +58,11 @@ class Ephemeris:
     def device(self) -> torch.device:
         """Where the tables are."""
         return self.cost_to_go.device
+
+    @cached_property
+    def hops_to_go(self) -> Tensor:
+        """[T*V*V] the column HOPS of `cost_to_go` on its own, for those who gather nothing else."""
+        return self.cost_to_go[:, HOPS].contiguous()
 
     def row(self, slot: Tensor, destination: Tensor, satellite: Tensor) -> Tensor:
         """Rows of `cost_to_go`; the arguments broadcast."""

@@ -13,6 +13,8 @@ from envs.constellation import Constellation
 from envs.day import DayConfig
 from envs.ephemeris import Ephemeris, build_ephemeris
 from envs.links import LinkModel
+from envs.observation_layout import ObservationLayout
+from envs.state import StateLayout
 from envs.topology import build_topology
 from envs.worlds import Worlds, sample_worlds
 
@@ -29,6 +31,11 @@ class Scenario:
     day: DayConfig
     task: TaskConfig
     environment: EnvironmentConfig
+
+    @property
+    def layouts(self) -> dict[str, str]:
+        """Names, with versions, of what networks trained on this scenario read."""
+        return {"observation": ObservationLayout.of(self.environment.loads).name, "state": StateLayout().name}
 
     def ephemeris(self, part: Part) -> Ephemeris:
         """Links and costs in the slots of one part of the day, on the CPU.

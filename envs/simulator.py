@@ -21,7 +21,7 @@ from torch import Tensor
 from envs.announcements import Announcements
 from envs.config import EnvironmentConfig, LoadView, require
 from envs.delay import Delays, packet_delays, uncongested_delays
-from envs.ephemeris import HOPS, Ephemeris
+from envs.ephemeris import Ephemeris
 from envs.rewards import team_reward
 from envs.rows import take_rows
 from envs.worlds import Worlds
@@ -111,7 +111,7 @@ class RoutingSimulator:
         self.link_cost = torch.cat([ephemeris.link_s_per_mbit, ephemeris.link_propagation_s], 1)  # [T*V, 8]
         self._link_up = ephemeris.link_up.to(torch.uint8)  # [T*V, 4]
         self._n_up = self._link_up.sum(1, dtype=torch.uint8)  # [T*V]
-        self._hops_to_go = ephemeris.cost_to_go[:, HOPS].contiguous()  # [T*V*V]
+        self._hops_to_go = ephemeris.hops_to_go  # [T*V*V]
 
     # ---------------------------------------------------------------- state
 

@@ -37,8 +37,9 @@ REPLAY, SAMPLING = "replay", "sampling"
 class QMIX(Algorithm):
     """One `training_step` is one `agents.trainer.Trainer.iterate`: a rollout, then gradient steps on the replay.
 
-    With local env runner and learner and the same seed, both learn the same weights. Checkpoints are RLlib's, that
-    is, pickles: restore only those you made. What may be passed on is `agents.policy.Policy`.
+    With local env runner and learner and the same seed, both learn the same weights. `save_to_path` writes RLlib's
+    checkpoints, that is, pickles: restore only those you made. `train.py` keeps its own (agents/rllib/resume.py),
+    and what may be passed on is `agents.policy.Policy`.
 
     rollout: number of rollouts that were played and learned from; drives all schedules and seeds.
     replay: episodes of the last rollouts, in this process (on the device of a local learner).
@@ -90,7 +91,7 @@ class QMIX(Algorithm):
         if len(self.replay) >= qmix.warmup_episodes:
             self._learn()
             with self.metrics.log_time((TIMERS, SYNCH_WORKER_WEIGHTS_TIMER)):
-                self.env_runner.set_state(self._weights())
+                self.hand_out_weights()
         self.rollout += 1
 
     def _play(self) -> list[Rollout]:
@@ -150,6 +151,10 @@ class QMIX(Algorithm):
         """Play the evaluation worlds, the same ones every time, greedily."""
         with without_cluster(self.config.is_local):
             return super().evaluate(*args, **kwargs)
+
+    def hand_out_weights(self) -> None:
+        """Give the local env runner the learners' weights; remote ones get them with every request."""
+        self.env_runner.set_state(self._weights())
 
     def _weights(self) -> dict[str, Any]:
         """What env runners need of the learner's state."""

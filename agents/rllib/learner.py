@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -85,3 +86,18 @@ class QMIXTorchLearner(TorchLearner):
             assert self.module is not None
             self.module.set_state(state[COMPONENT_RL_MODULE])
         super().set_state({name: value for name, value in state.items() if name != COMPONENT_RL_MODULE})
+
+    def training_state(self) -> dict[str, Any]:
+        """Of the plain trainer's state, what a learner holds: the model, its optimiser and the number of updates.
+        Tensors are on the CPU, but may be the learner's own: store or copy them before the next update."""
+        return {
+            "model": {name: value.cpu() for name, value in self.model.state_dict().items()},
+            "optimizer": self.get_optimizer().state_dict(),
+            "updates": self._weights_seq_no,
+        }
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Continue where `training_state` was taken; raises RuntimeError when the networks do not match."""
+        self.model.load_state_dict(state["model"], strict=True)
+        self.get_optimizer().load_state_dict(copy.deepcopy(state["optimizer"]))  # it would keep the tensors
+        self._weights_seq_no = state["updates"]

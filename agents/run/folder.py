@@ -20,11 +20,15 @@ from typing import Any
 
 import yaml
 
+from agents.policy import POLICY_FILE
+from agents.run.claim import claim
+from agents.run.durable import UNFINISHED, flush, flush_folder, write_durably
 from envs.config import ConfigError
 
 CONFIG_FILE = "config.yaml"
 LATEST = "latest"
-_UNFINISHED = ".unfinished"
+_DISCARDED = ".discarded"
+_DAMAGED = ".damaged"
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,12 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path, name: str, config: Mapping[str, Any]) -> RunFolder:
-        """Make `root/<date>-<name>` with its config.yaml and point `root/latest` at it."""
+        """Make `root/<date>-<name>` with its config.yaml, for this process alone, and point `root/latest` at it."""
         root.mkdir(parents=True, exist_ok=True)
         stem = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{name}"
         path = _make_new(root.resolve(), stem)
         folder = cls(path)
+        claim(path)
         folder.write_config(config)
         _point(root / LATEST, path.name)
         return folder
@@ -66,8 +71,8 @@ class RunFolder:
         return self.path / "metrics.csv"
 
     @property
-    def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
+    def policy_file(self) -> Path:
+        return self.path / POLICY_FILE
 
     @property
     def figures(self) -> Path:
@@ -75,37 +80,60 @@ class RunFolder:
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write config.yaml, all or nothing."""
-        unfinished = self.config_file.with_suffix(_UNFINISHED)
-        unfinished.write_text(yaml.safe_dump(dict(config), sort_keys=False))
-        unfinished.replace(self.config_file)
+        write_durably(self.config_file, yaml.safe_dump(dict(config), sort_keys=False).encode())
 
     def checkpoint(self, iteration: int, write: Callable[[Path], object], *, keep: int) -> Path:
         """Keep the state after `iteration`: `write` fills a new folder, which then appears under its name at once.
 
-        Only the newest `keep` checkpoints stay; a write that fails leaves the old ones as they were.
+        Only the newest `keep` checkpoints stay. Old ones go when the new one is on the disk under its name: whenever
+        the process or the machine dies, and when `write` fails, a whole checkpoint is left if there ever was one.
         """
-        target = self.checkpoints / f"{iteration:06d}"
-        unfinished = target.with_name(target.name + _UNFINISHED)
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
+        folder = self._checkpoint_folder
+        folder.mkdir(exist_ok=True)
+        for leftover in (*folder.glob(f"*{UNFINISHED}"), *folder.glob(f"*{_DISCARDED}")):
+            shutil.rmtree(leftover)
+        target = folder / f"{iteration:06d}"
+        unfinished = target.with_name(target.name + UNFINISHED)
+        unfinished.mkdir()
         write(unfinished)
-        shutil.rmtree(target, ignore_errors=True)  # the same iteration, written by an earlier try
+        flush_folder(unfinished)
+        if target.exists():  # the same iteration, written by an earlier try
+            _discard(target)
         unfinished.rename(target)
-        for old in self._finished_checkpoints()[:-keep]:
-            shutil.rmtree(old)
+        flush(folder)
+        for old in self.checkpoints()[:-keep]:
+            _discard(old)
         return target
 
-    def latest_checkpoint(self) -> Path:
-        """The newest finished checkpoint; raises ConfigError when the run has none."""
-        finished = self._finished_checkpoints()
-        if not finished:
-            raise ConfigError(
-                f"resume={str(self.path)!r} cannot go on: it has no checkpoint; start a new run"
-            )
-        return finished[-1]
+    def checkpoints(self) -> list[Path]:
+        """The folders of the finished checkpoints, oldest first."""
+        folders = (path for path in self._checkpoint_folder.glob("*") if path.name.isdigit())
+        return sorted(folders, key=lambda path: int(path.name))
 
-    def _finished_checkpoints(self) -> list[Path]:
-        return sorted(path for path in self.checkpoints.glob("*") if path.name.isdigit())
+    def go_back_to(self, checkpoint: Path, copies: Mapping[str, Path]) -> None:
+        """Make the run as it was when it wrote `checkpoint`: metrics and policy are its `copies` (by name) again, and
+        later checkpoints, which are damaged, are set aside."""
+        for file in (self.metrics_file, self.policy_file):
+            if file.name in copies:
+                write_durably(file, copies[file.name].read_bytes())
+            else:
+                file.unlink(missing_ok=True)
+        for later in self.checkpoints():
+            if int(later.name) > int(checkpoint.name):
+                aside = later.with_name(later.name + _DAMAGED)
+                shutil.rmtree(aside, ignore_errors=True)
+                later.rename(aside)
+
+    @property
+    def _checkpoint_folder(self) -> Path:
+        return self.path / "checkpoints"
+
+
+def _discard(folder: Path) -> None:
+    """Delete a checkpoint; it loses its name first, so that half of it is never taken for the whole."""
+    discarded = folder.with_name(folder.name + _DISCARDED)
+    folder.rename(discarded)
+    shutil.rmtree(discarded)
 
 
 def _make_new(root: Path, stem: str) -> Path:
@@ -121,7 +149,7 @@ def _make_new(root: Path, stem: str) -> Path:
 
 def _point(link: Path, target: str) -> None:
     """Make `link` a symbolic link to `target` beside it, without a moment at which there is none."""
-    unfinished = link.with_name(f"{link.name}{_UNFINISHED}{os.getpid()}")
+    unfinished = link.with_name(f"{link.name}{UNFINISHED}{os.getpid()}")
     unfinished.unlink(missing_ok=True)
     unfinished.symlink_to(target, target_is_directory=True)
     unfinished.replace(link)

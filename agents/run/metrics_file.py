@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
+
+from agents.run.durable import write_durably
 
 ITERATION = "iteration"
 
@@ -17,7 +20,7 @@ class MetricsFile:
 
     def __init__(self, path: Path, *, after: int = 0) -> None:
         self.path = path
-        kept = [row for row in read_metrics(path) if row[ITERATION] <= after] if path.exists() else []
+        kept = [row for row in _texts(path) if float(row[ITERATION]) <= after] if path.exists() else []
         self._columns = list(dict.fromkeys([ITERATION, *(name for row in kept for name in row)]))
         self._rewrite(kept)
 
@@ -25,7 +28,7 @@ class MetricsFile:
         """Add the row of `iteration`."""
         new = [name for name in metrics if name not in self._columns]
         if new:
-            rows = read_metrics(self.path)
+            rows = _texts(self.path)
             self._columns += new
             self._rewrite(rows)
         with open(self.path, "a", newline="") as file:
@@ -35,27 +38,23 @@ class MetricsFile:
         """The smallest value of a metric so far; infinity before the first."""
         return min((row[name] for row in read_metrics(self.path) if name in row), default=float("inf"))
 
-    def _rewrite(self, rows: list[dict[str, float]]) -> None:
-        unfinished = self.path.with_suffix(".unfinished")
-        with open(unfinished, "w", newline="") as file:
-            writer = csv.DictWriter(file, self._columns)
-            writer.writeheader()
-            writer.writerows(_whole(row) for row in rows)
-        unfinished.replace(self.path)
+    def _rewrite(self, rows: list[dict[str, str]]) -> None:
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self._columns)
+        writer.writeheader()
+        writer.writerows(rows)
+        write_durably(self.path, text.getvalue().encode())
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
     """All rows of a metrics.csv; a row has the metrics that were known in its iteration."""
+    return [{name: float(value) for name, value in row.items()} for row in _texts(path)]
+
+
+def _texts(path: Path) -> list[dict[str, str]]:
+    """The rows as they were written, so that writing them again changes nothing."""
     with open(path, newline="") as file:
         complete = (
             row for row in csv.DictReader(file) if None not in row.values()
         )  # a torn last line is no row
-        return [{name: float(value) for name, value in row.items() if value != ""} for row in complete]
-
-
-def _whole(row: Mapping[str, float]) -> dict[str, float | int]:
-    """Counts as integers again, as they were first written."""
-    return {
-        name: int(value) if value.is_integer() and abs(value) < 2**53 else value
-        for name, value in row.items()
-    }
+        return [{name: value for name, value in row.items() if value != ""} for row in complete]
