@@ -144,7 +144,7 @@ def measure(seeds: Sequence[Setting], router: Router, on_start: Any = lambda wha
             by_place,
             lambda figure: draw_places(figure, by_place),
             shown=("pixels", *places.SHOWN),
-            size=(4.4 * n_sizes, 4.2),
+            size=(1.6 + 3.4 * n_sizes, 2.8),
         ),
     ]
 
