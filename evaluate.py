@@ -7,7 +7,8 @@ With `report=true` all that was measured of a policy goes into one HTML file, wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from agents.routers.trained import is_export, trained_router
 from agents.run.tracking import track_results
 from configs.command import command
 from configs.convert import to_plain
+from configs.held_out import seen_slots
 from configs.schema import SHIPPED_POLICY, EvaluateConfig, EvaluationConfig, Show
+from envs.connectivity import connectivity
 from envs.scenario import Scenario
 from offload.experiments.bs_marl import FOLDER, run_bs_marl
 from offload.joint.experiment import FOLDER as JOINT_FOLDER
@@ -63,6 +66,7 @@ def evaluate(
     *,
     learned: Router | None = None,
     settings: dict[str, Any] | None = None,
+    seen: Sequence[int] = (),
     console: Console | None = None,
     globe: GlobeConfig | None = None,
     run: Path | None = None,
@@ -72,6 +76,7 @@ def evaluate(
     Shows the table on `console` and writes evaluation.json, evaluation.csv and evaluation.png into `folder`.
 
     settings: further settings worth keeping beside the results (how the policy was trained, say).
+    seen: test slots in which the policy was trained or chosen; there should be none, and a warning says if there are.
     globe: write report.html as well, with this globe. run: folder that the policy comes from, whose training it shows.
     Raises ConfigError when the tasks do not fit the constellation, or the globe is to show a router that is not
     compared.
@@ -82,9 +87,17 @@ def evaluate(
     routers += [make_router(name, "evaluation.routers") for name in evaluation.routers]
     if globe is not None:
         globe.check_routers(tuple(router.name for router in routers))
+    if seen:
+        console.print(
+            f"warning: in {len(seen)} of the {scenario.day.test_slots} test slots the policy was trained or chosen "
+            "(day.* is not as in its run): its figures are too good",
+            soft_wrap=True,
+        )
     with console.status("building the test worlds") as status:
         ephemeris = scenario.ephemeris("test")
         worlds = scenario.worlds(ephemeris, evaluation.worlds, seed=evaluation.seed)
+        for remark in scenario.remarks(ephemeris):
+            console.print(remark, highlight=False, soft_wrap=True)
         episodes = Episodes(ephemeris, worlds, scenario.environment)
         comparison = compare(
             routers,
@@ -100,6 +113,8 @@ def evaluate(
         "n_satellites": ephemeris.n_satellites,
         "part": "test",
         "slots": scenario.day.split().test.tolist(),
+        "slots_seen_in_training": list(seen),
+        "connectivity": asdict(connectivity(ephemeris.component)),
         "n_worlds": worlds.n_worlds,
         "n_tasks": worlds.n_tasks,
         "n_packets": comparison.n_packets,
@@ -153,6 +168,7 @@ def show_routers(config: EvaluateConfig) -> None:
         results_folder(path),
         learned=trained_router(path) if path else None,
         settings={"policy": config.policy},
+        seen=seen_slots(config, path) if path else (),
         globe=config.globe if config.report else None,
         run=path.parent if path and path.is_file() else path,
     )
@@ -171,7 +187,7 @@ def show_bs_marl(config: EvaluateConfig) -> None:
         run / FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
-        learned=(trained_router(path),) if path else (),
+        learned=tuple(map(trained_router, (path, *map(Path, config.bs_marl.more_policies)))) if path else (),
         runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
         settings=to_plain(config),
         console=console,

@@ -4,7 +4,8 @@
 
 Without an export that of the shipped policy is made first. Measurements are those of satellites on Walker 12 x 24 with
 8 tasks, in slots that no policy was trained on. onnxruntime has one thread and the process one core. Times are CPU
-times, medians of the repeats; the last columns compare with torch on the same worlds.
+times, medians of the repeats. "agree" is the share of decisions made as torch makes them, from the manifest; the last
+columns compare whole flights with torch's on the same worlds.
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ def measure_export(folder: Path, n_worlds: int, repeats: int, console: Console) 
         )
 
     float32 = OnboardPolicy(folder)
+    parity = float32.manifest["checks"]["parity_with_torch"]
     layout, known = float32.layout, measured_decisions(float32)
     trained_on = yaml.safe_load((folder / "config.yaml").read_text())["constellation"]["name"]
     table = Table(
@@ -114,6 +116,7 @@ def measure_export(folder: Path, n_worlds: int, repeats: int, console: Console) 
         "kB",
         *(f"observe\n{batch}" for batch in BATCHES),
         *(f"decide\n{batch}" for batch in BATCHES),
+        "agree\n%",
         "delay\ns",
         "to\ntorch",
         "same\npaths",
@@ -127,10 +130,11 @@ def measure_export(folder: Path, n_worlds: int, repeats: int, console: Console) 
         routes = FlownRouter(folder / model).route(ephemeris, worlds, SCENARIO.environment)
         same = (routes.links == torch_routes.links).all(2).double().mean().item()
         table.add_row(
-            model.removeprefix("policy."),
+            "float32" if model == MODEL else "int8",
             f"{(folder / model).stat().st_size / 1000:.0f}",
             *(f"{observing:.0f}" for observing, _ in times),
             *(f"{deciding:.0f}" for _, deciding in times),
+            f"{100 * parity[model]['agreement']:.2f}",
             f"{delay_s(routes):.3f}",
             f"{100 * (delay_s(routes) / delay_s(torch_routes) - 1):+.2f}%",
             f"{100 * same:.2f}%",

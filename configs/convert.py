@@ -27,10 +27,12 @@ class OneOf:
 
     key: the key that names the class; it is not passed to the class.
     classes: name -> dataclass.
+    default: the name where the group has no such key (configurations stored before there was a choice); None: it must.
     """
 
     key: str
     classes: Mapping[str, type]
+    default: str | None = None
 
 
 def to_dataclass(schema: type[T], config: DictConfig | Mapping[str, Any]) -> T:
@@ -113,7 +115,7 @@ def _value(kind: Any, value: Any, path: str, known: list[str]) -> Any:
     one_of = _one_of(kind)
     if one_of:
         members = dict(value) if isinstance(value, Mapping) else {}
-        name = members.pop(one_of.key, None)
+        name = members.pop(one_of.key, one_of.default)
         if name not in one_of.classes:
             allowed = ", ".join(one_of.classes)
             raise ConfigError(f"{_join(path, one_of.key)}={name!r} is not possible: one of {allowed}")

@@ -12,8 +12,9 @@ from agents.run.tracking import TrackingConfig
 from agents.study.convergence import ConvergenceConfig
 from configs.convert import OneOf
 from envs.config import EnvironmentConfig, TaskConfig, require
-from envs.constellation import CONSTELLATIONS, Constellation
+from envs.constellation import CONSTELLATIONS, FLEETS, Constellation, TleFleet
 from envs.day import DayConfig
+from envs.failures import FailureConfig
 from envs.links import LINK_MODELS, EbN0Link, FixedLink, ShannonLink
 from envs.scenario import Scenario
 from offload.config import OffloadConfig
@@ -23,6 +24,9 @@ from report.config import GlobeConfig
 
 Link = Annotated[EbN0Link | ShannonLink | FixedLink, OneOf("model", LINK_MODELS)]
 """The group `link`: its key `model` names the class, the other keys are that class's fields."""
+
+AnyFleet = Annotated[Constellation | TleFleet, OneOf("kind", FLEETS, default="walker")]
+"""The group `constellation`: its key `kind` names the class."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +106,12 @@ class TrainConfig:
     job: what is done; `experiment=` sets it.
     """
 
-    constellation: Constellation
+    constellation: AnyFleet
     link: Link
     day: DayConfig = field(default_factory=DayConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
+    failures: FailureConfig = field(default_factory=FailureConfig)
     algorithm: AlgorithmConfig = field(default_factory=AlgorithmConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
@@ -125,7 +130,7 @@ class TrainConfig:
     @property
     def scenario(self) -> Scenario:
         """What the policy is trained on."""
-        return Scenario(self.constellation, self.link, self.day, self.task, self.environment)
+        return Scenario(self.constellation, self.link, self.day, self.task, self.environment, self.failures)
 
     @property
     def turns(self) -> tuple[Scenario, ...]:
@@ -145,7 +150,7 @@ class EvaluateConfig:
     report: write report.html too; it replays episodes of the routers, which are compared for it whatever `show` is.
     """
 
-    constellation: Constellation
+    constellation: AnyFleet
     link: Link
     policy: str | None = SHIPPED_POLICY
     show: Show = Show.routers
@@ -154,12 +159,17 @@ class EvaluateConfig:
     day: DayConfig = field(default_factory=DayConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
+    failures: FailureConfig = field(default_factory=FailureConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     offload: OffloadConfig = field(default_factory=OffloadConfig)
     bs_marl: BsMarlConfig = field(default_factory=BsMarlConfig)
     joint: JointConfig = field(default_factory=JointConfig)
 
+    def __post_init__(self) -> None:
+        more, allowed = self.bs_marl.more_policies, "none without a policy that they are averaged with"
+        require(bool(self.policy) or not more, "bs_marl.more_policies", more, allowed)
+
     @property
     def scenario(self) -> Scenario:
         """What the routers are compared on."""
-        return Scenario(self.constellation, self.link, self.day, self.task, self.environment)
+        return Scenario(self.constellation, self.link, self.day, self.task, self.environment, self.failures)

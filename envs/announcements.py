@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from envs.ephemeris import DIRECTION, DOWN_S_PER_MBIT, HOPS, Ephemeris
+from envs.ephemeris import DIRECTION, HOPS, UNREACHABLE_HOPS, Ephemeris
 
 ANNOUNCED_HOPS = 5
 """Hops of its uncongested path that a packet's holder announces."""
@@ -70,7 +70,7 @@ class Announcements:
         size = size_mbit.index_select(0, packet)
         path, directions, records, amounts = [], [], [], []
         hops = self._ephemeris.cost_to_go[:, HOPS].index_select(0, goal_row + satellite)
-        moving = hops < DOWN_S_PER_MBIT
+        moving = hops < UNREACHABLE_HOPS
         for _ in range(ANNOUNCED_HOPS):
             direction = self._ephemeris.cost_to_go[:, DIRECTION].index_select(0, goal_row + satellite).long()
             path.append(torch.where(moving, satellite, -1))

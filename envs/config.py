@@ -44,6 +44,17 @@ class LoadView(str, Enum):
     announced = "announced"
 
 
+class DeadEnds(str, Enum):
+    """Which hops the feasibility mask knows to lead nowhere.
+
+    next_hop: the destination is too many hops away, or no satellite onward is new to the packet. whole_way: also those
+    after which no way is left at all that enters no satellite twice; then no packet that can arrive is ever lost.
+    """
+
+    next_hop = "next_hop"
+    whole_way = "whole_way"
+
+
 @dataclass(frozen=True)
 class TaskConfig:
     """The workload of a world: `n_tasks` sensing satellites, each served by one of `n_computing` satellites.
@@ -98,6 +109,8 @@ class EnvironmentConfig:
     max_hops: a packet that has made this many hops without arriving is dropped.
     max_steps: the episode is truncated (not terminated) after this many steps.
     feasibility_mask: also forbid hops after which the destination is out of reach (hops left, dead ends).
+    dead_ends: how far the feasibility mask looks for dead ends; `whole_way` costs time, and is worth it where links are
+        missing.
     broadcast_delay_steps: other satellites' loads are known as they were this many steps ago.
     relay_s_per_mbit: rho, processing time of a relay.
     undelivered_factor: a dropped packet is charged its delay so far plus this many times its uncongested delay.
@@ -108,6 +121,7 @@ class EnvironmentConfig:
     loads: LoadView = LoadView.announced
     broadcast_delay_steps: int = 0
     feasibility_mask: bool = True
+    dead_ends: DeadEnds = DeadEnds.next_hop
     relay_s_per_mbit: float = 0.0005
     undelivered_factor: float = 2.0
     reward: RewardConfig = field(default_factory=RewardConfig)
@@ -115,6 +129,12 @@ class EnvironmentConfig:
 
     def __post_init__(self) -> None:
         require(self.max_hops >= 1, "environment.max_hops", self.max_hops, "at least 1")
+        require(
+            self.feasibility_mask or self.dead_ends is DeadEnds.next_hop,
+            "environment.dead_ends",
+            self.dead_ends.value,
+            "without environment.feasibility_mask there is no mask to look for them",
+        )
         require(self.max_steps >= self.max_hops, "environment.max_steps", self.max_steps, "at least max_hops")
         require(
             self.broadcast_delay_steps >= 0,

@@ -61,3 +61,14 @@ class DayConfig:
         order = torch.randperm(len(used), generator=torch.Generator().manual_seed(0))
         training, validation, test = (part.sort().values for part in used[order].split(counts))
         return DaySplit(training, validation, test)
+
+    def seen_in(self, trained: DayConfig) -> list[int]:
+        """Test slots of this day that are training or validation slots of the day `trained`: they begin together.
+
+        Always none of a day with itself. Slots less than half a slot apart count: the network is hardly another.
+        """
+        split = trained.split()
+        known_s = trained.time_s[torch.cat([split.training, split.validation])]
+        test = self.split().test
+        apart_s = (self.time_s[test][:, None] - known_s).abs().amin(1)
+        return test[apart_s < min(self.slot_s, trained.slot_s) / 2].tolist()

@@ -12,11 +12,16 @@ from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 
 from envs.config import require
+from envs.connectivity import components
 from envs.links import LIGHT_KM_S
 from envs.topology import Topology
 
 DOWN_S_PER_MBIT = 1e4
-"""Stands for 'never': s per Mbit of a link that is down, and every cost of an unreachable destination."""
+"""Stands for 'never': s per Mbit of a link that is down."""
+UNREACHABLE_S = 1e3
+"""Cost of the way to an unreachable destination, whatever the packet: more than any way takes, and yet bounded."""
+UNREACHABLE_HOPS = 1e4
+"""Hops to an unreachable destination: more than any packet may make."""
 REFERENCE_MBIT = 100.0
 """Routes are the best for a packet of this size."""
 TRANSMISSION, PROPAGATION, HOPS, DIRECTION = range(4)
@@ -33,8 +38,9 @@ class Ephemeris:
 
     cost_to_go: s per Mbit (of all links, and of the relays between the ends) and s of propagation, both along
         the path that is best for a `REFERENCE_MBIT` packet alone in the network; the *smallest* number of
-        hops of any path; the direction of the best path's first hop. Unreachable: `DOWN_S_PER_MBIT` in the
-        first three. At the destination and where it is unreachable the direction means nothing.
+        hops of any path; the direction of the best path's first hop. Unreachable: 0, `UNREACHABLE_S`,
+        `UNREACHABLE_HOPS`. At the destination and where it is unreachable the direction means nothing.
+    component: satellites of a slot have a way to each other iff this is equal (`envs.connectivity`).
     """
 
     topology: Topology
@@ -43,6 +49,7 @@ class Ephemeris:
     link_propagation_s: Tensor  # [T*V, 4] float32, 0 where down
     link_up: Tensor  # [T*V, 4] bool
     cost_to_go: Tensor  # [T*V*V, 4] float32
+    component: Tensor  # [T, V] int64
 
     @property
     def n_slots(self) -> int:
@@ -86,6 +93,7 @@ class Ephemeris:
             link_propagation_s=self.link_propagation_s.to(device),
             link_up=self.link_up.to(device),
             cost_to_go=self.cost_to_go.to(device),
+            component=self.component.to(device),
         )
 
 
@@ -136,6 +144,7 @@ def build_ephemeris(
         link_propagation_s=propagation_s.flatten(0, 1),
         link_up=topology.up.flatten(0, 1),
         cost_to_go=cost_to_go.flatten(0, 2),
+        component=components(topology),
     ).to(device)
 
 
@@ -184,7 +193,7 @@ def _fill_costs(
         block[..., PROPAGATION] = propagation
         block[..., HOPS] = least_hops[destinations]
         block[..., DIRECTION] = direction_table.take(first_hop)
-        block[np.isinf(cost_s), : HOPS + 1] = DOWN_S_PER_MBIT
+        block[np.isinf(cost_s), : HOPS + 1] = (0.0, UNREACHABLE_S, UNREACHABLE_HOPS)
 
 
 def _least_hops(neighbours: np.ndarray, up: np.ndarray) -> np.ndarray:

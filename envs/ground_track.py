@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 import numpy as np
@@ -27,13 +28,13 @@ class Subpoints:
     altitude_km: Tensor  # [T, V] float64, height of the satellite above the point
 
 
-def skyfield_time(time_s: Tensor) -> Time:
-    """`time_s` [T], seconds (UTC) since the start of the simulated day, as skyfield times."""
-    midnight = _timescale().from_datetime(DAY_START)
+def skyfield_time(time_s: Tensor, day_start: datetime = DAY_START) -> Time:
+    """`time_s` [T], seconds (UTC) since the start of the simulated day (`Fleet.day_start`), as skyfield times."""
+    midnight = _timescale().from_datetime(day_start)
     return _timescale().tt_jd(midnight.whole, midnight.tt_fraction + time_s.double().cpu().numpy() / 86400)
 
 
-def earth_fixed_km(position_km: Tensor, time_s: Tensor) -> Tensor:
+def earth_fixed_km(position_km: Tensor, time_s: Tensor, day_start: datetime = DAY_START) -> Tensor:
     """TEME positions [T, V, 3] at `time_s` [T] in the frame that turns with the Earth (ITRS), float64.
 
     Raises `ConfigError` where the shapes do not match.
@@ -44,18 +45,18 @@ def earth_fixed_km(position_km: Tensor, time_s: Tensor) -> Tensor:
         tuple(position_km.shape),
         f"shape [T, V, 3] with T = {len(time_s)} times",
     )
-    time = skyfield_time(time_s)
+    time = skyfield_time(time_s, day_start)
     # Between TEME and GCRS lie precession and nutation, between TEME and ITRS sidereal time: mind the frames.
     rotation = np.einsum("ijt,kjt->tik", itrs.rotation_at(time), TEME.rotation_at(time))
     return torch.einsum("tij,tvj->tvi", torch.from_numpy(rotation), position_km.double().cpu())
 
 
-def subpoints(position_km: Tensor, time_s: Tensor) -> Subpoints:
+def subpoints(position_km: Tensor, time_s: Tensor, day_start: datetime = DAY_START) -> Subpoints:
     """Where the satellites at TEME positions [T, V, 3] are overhead at `time_s` [T].
 
     Geodetic latitude by the fixed-point iteration of the Astronomical Almanac, section K.
     """
-    x, y, z = earth_fixed_km(position_km, time_s).unbind(-1)
+    x, y, z = earth_fixed_km(position_km, time_s, day_start).unbind(-1)
     from_axis = torch.hypot(x, y)
     eccentricity2 = EARTH_FLATTENING * (2 - EARTH_FLATTENING)
     latitude = torch.atan2(z, from_axis)

@@ -29,7 +29,7 @@ class RoutingJointEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
 
     Each reset draws a new world of `scenario` in the slots of one `part` of the day; equal seeds give equal worlds.
     `ephemeris` is that of the scenario where it is at hand already, as when many environments share one.
-    `render_mode` is `rgb_array` or `human` (a window); both need `pip install 'leomix[render]'`.
+    `render_mode` is `rgb_array` or `human`, a window.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["human", "rgb_array"], "render_fps": 4}

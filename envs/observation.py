@@ -88,15 +88,8 @@ class Observer:
     def __init__(self, simulator: RoutingSimulator) -> None:
         self.simulator = simulator
         self.layout = ObservationLayout.of(simulator.config.loads)
-        constellation = simulator.ephemeris.topology.constellation
         device = simulator.device
-        turns = torch.stack(
-            [
-                constellation.plane / constellation.planes,
-                constellation.slot / constellation.satellites_per_plane,
-            ],
-            1,
-        )
+        turns = simulator.ephemeris.topology.constellation.turns  # [V, 2]
         self._angles = (2 * torch.pi * turns).float().to(device)  # [V, 2]
         straight_back = torch.eye(4, device=device)[list(OPPOSITE)]  # [4, 4]: first direction, next direction
         self._per_unit = self.layout.units().reciprocal().to(device)  # [F]

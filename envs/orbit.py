@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,8 +13,10 @@ from sgp4.api import SGP4_ERRORS, WGS84, Satrec, SatrecArray, jday
 from torch import Tensor
 
 from envs.config import ConfigError, require
-from envs.constellation import Constellation
 from envs.earth import EARTH_J2, EARTH_MU_KM3_S2, EARTH_RADIUS_KM
+
+if TYPE_CHECKING:  # a constellation imports its propagators
+    from envs.constellation.walker import Constellation
 
 DAY_START = datetime(2025, 10, 18, tzinfo=UTC)
 """Start of the simulated day, and epoch of all elements."""

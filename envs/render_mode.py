@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
 
-from envs.config import ConfigError, require
+from envs.config import require
 from envs.ephemeris import Ephemeris
 from envs.simulator import RoutingSimulator
 
@@ -39,13 +38,11 @@ class NoView:
 def open_view(mode: str | None, ephemeris: Ephemeris) -> View:
     """The view for a `render_mode`.
 
-    Raises ConfigError for an unknown mode, where cartopy is not installed and, for `human`, where there is no screen.
+    Raises ConfigError for an unknown mode and, for `human`, where there is no screen.
     """
     if mode is None:
         return NoView()
     require(mode in (RGB_ARRAY, HUMAN), "render_mode", mode, f"{RGB_ARRAY}, {HUMAN} or None")
-    if find_spec("cartopy") is None:
-        raise ConfigError(f"render_mode={mode!r} needs cartopy: pip install 'leomix[render]'")
     from envs.rendering.view import PixelView, WindowView
 
     return PixelView(ephemeris) if mode == RGB_ARRAY else WindowView(ephemeris)

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from envs.announcements import Announcements
-from envs.config import EnvironmentConfig, LoadView, require
+from envs.config import DeadEnds, EnvironmentConfig, LoadView, require
+from envs.dead_ends import hops_avoiding
 from envs.delay import Delays, packet_delays, uncongested_delays
 from envs.ephemeris import Ephemeris
 from envs.rewards import team_reward
@@ -377,6 +378,8 @@ class RoutingSimulator:
         Legality cannot change while a packet waits (it depends on its own path and the slot's ISLs), so it is found
         once per hop. Returns which of `packet` were dropped, [M] bool.
         """
+        if not len(packet):
+            return torch.zeros(0, dtype=torch.bool, device=self.device)
         neighbour = self.neighbours.index_select(0, satellite)  # [M, 4]
         up = self._link_up.index_select(0, slot_row + satellite)  # [M, 4]
         trail_row = packet * self.n_satellites
@@ -392,7 +395,23 @@ class RoutingSimulator:
             hops_after = self._hops_to_go.index_select(0, goal).view(-1, 4)
             legal = legal & (hops_after < (self.config.max_hops - hops)[:, None])
             n_up = self._n_up.index_select(0, (slot_row[:, None] + neighbour).view(-1)).view(-1, 4)
-            leads_on = (trail < n_up) | (hops_after == 0)  # for the unvisited, `trail` counts closed ways on
+            if self.config.dead_ends is DeadEnds.whole_way:
+                hops_left = self.config.max_hops - 1 - hops
+                leads_on = (
+                    hops_avoiding(
+                        self.ephemeris,
+                        slot_row,
+                        neighbour,
+                        destination,
+                        self._entered(packet),
+                        int(hops_left.amax()),
+                    )
+                    <= hops_left[:, None]
+                )
+            else:
+                leads_on = (trail < n_up) | (
+                    hops_after == 0
+                )  # for the unvisited, `trail` counts closed ways on
             preferred = legal & leads_on
             legal = torch.where(preferred.any(1, keepdim=True), preferred, legal)
         self._legal.index_copy_(0, packet, legal)
@@ -405,6 +424,10 @@ class RoutingSimulator:
             self._dropped[gone] = True
             self._queue(gone, -1.0)
         return lost
+
+    def _entered(self, packet: Tensor) -> Tensor:
+        """[M, V] bool, which satellites each `packet` [M] has entered."""
+        return self._trail.view(-1, self.n_satellites).index_select(0, packet) >= VISITED
 
     def _next_turn(self) -> Turn:
         alive = self._alive.nonzero().squeeze(1)

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from envs.config import require
-from envs.constellation import AFT, FORE, LEFT, RIGHT, Constellation
+from envs.constellation import AFT, FORE, LEFT, RIGHT, Fleet
 from envs.earth import EARTH_RADIUS_KM
 from envs.links import LinkModel
-from envs.orbit import positions_km
 
 _SLOTS_AT_ONCE = 32  # keeps the working set of 1584 satellites within a few MB
 
@@ -25,7 +24,7 @@ class Topology:
     length_km is the distance to the neighbour whether or not the link is up; rate_mbps is 0 where it is down.
     """
 
-    constellation: Constellation
+    constellation: Fleet
     time_s: Tensor  # [T] float64, seconds since the start of the simulated day
     neighbours: Tensor  # [V, 4] int64
     up: Tensor  # [T, V, 4] bool
@@ -97,7 +96,7 @@ class Topology:
 
 
 def build_topology(
-    constellation: Constellation,
+    constellation: Fleet,
     link: LinkModel,
     time_s: Tensor,
     *,
@@ -107,9 +106,9 @@ def build_topology(
 ) -> Topology:
     """Links of a constellation at `time_s` [T] (see `slot_times_s`), on the CPU.
 
-    A link is up if the constellation has it (`Constellation.wired`), the straight line between its ends
-    clears the Earth by `clearance_km` (Hypatia's rule: above the weather) and, between planes, both ends are
-    below the polar cut-off.
+    A link is up if the constellation has it (`Fleet.wired`), it is not longer than the constellation's
+    `max_link_km`, the straight line between its ends clears the Earth by `clearance_km` (Hypatia's rule: above
+    the weather) and, between planes, both ends are below the polar cut-off.
 
     Raises `ConstellationError` if the satellites would collide, `ConfigError` for impossible arguments.
     """
@@ -121,13 +120,14 @@ def build_topology(
     constellation.check()
     neighbours, wired = constellation.neighbours(), constellation.wired()
     n_slots, n_satellites = len(time_s), constellation.n_satellites
+    satellite = torch.arange(n_satellites)
     up = torch.empty(n_slots, n_satellites, 4, dtype=torch.bool)
     length_km = torch.empty(n_slots, n_satellites, 4)
     rate_mbps = torch.empty(n_slots, n_satellites, 4)
     position_km = torch.empty(n_slots, n_satellites, 3) if keep_positions else None
     for start in range(0, n_slots, _SLOTS_AT_ONCE):
         some = slice(start, start + _SLOTS_AT_ONCE)
-        position = positions_km(constellation, time_s[some], propagator)  # [t, V, 3]
+        position = constellation.positions_km(time_s[some], propagator)  # [t, V, 3]
         if position_km is not None:
             position_km[some] = position
         radius2 = position.square().sum(-1)  # [t, V]
@@ -136,6 +136,8 @@ def build_topology(
             length = (position[:, there] - position).square().sum(-1).sqrt()  # [t, V]
             clear = _lowest_point_km(length, radius2, radius2[:, there]) > EARTH_RADIUS_KM + clearance_km
             usable = clear & wired[:, direction]
+            if constellation.max_link_km is not None:
+                usable &= length <= constellation.max_link_km
             if direction == RIGHT and constellation.polar_cutoff_deg is not None:
                 sin2_cutoff = math.sin(math.radians(constellation.polar_cutoff_deg)) ** 2
                 low = position[..., 2].square() <= sin2_cutoff * radius2
@@ -143,7 +145,8 @@ def build_topology(
             rate = torch.where(usable, link.rate_mbps(length), 0.0)
             for target, value in ((up, usable), (length_km, length), (rate_mbps, rate)):
                 target[some, :, direction] = value
-                target[some, :, reverse] = value[:, back]  # the same link seen from its far end
+                # The same link seen from its far end; zero where nobody is.
+                target[some, :, reverse] = torch.where(back == satellite, 0, value[:, back])
     return Topology(constellation, time_s.double(), neighbours, up, length_km, rate_mbps, position_km)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from envs.config import ConfigError, TaskConfig, require
+from envs.connectivity import component_sizes
 from envs.ephemeris import Ephemeris
 
 
@@ -54,6 +55,30 @@ class Worlds:
 
 
 @dataclass(frozen=True)
+class _Parts:
+    """Which satellites have a way to each other, on the CPU."""
+
+    component: Tensor  # [T, V], see `Ephemeris`
+    large: Tensor  # [T, V] bool, whether a satellite's part of the network has room for all tasks
+
+    @classmethod
+    def of(cls, component: Tensor, n_needed: int) -> _Parts:
+        return cls(component, component_sizes(component) >= n_needed)
+
+    def choose(self, slot: Tensor, priority: Tensor, n: int, k: int) -> Tensor:
+        """[E, n + K] satellites by `priority` [E, V] in [0, 1): n sensing ones, each with a way to one of k computing.
+
+        In a connected network the n + K of highest priority, the sensing ones first.
+        """
+        ahead = priority.masked_fill(~self.large[slot], -1.0).topk(n + k, dim=1).indices
+        computing = ahead[:, n:]
+        part = self.component[slot]  # [E, V]
+        served = (part[:, :, None] == part.gather(1, computing)[:, None]).any(2).scatter_(1, computing, False)
+        sensing = priority.masked_fill(~served, -1.0).topk(n, dim=1).indices
+        return torch.cat([sensing, computing], 1)
+
+
+@dataclass(frozen=True)
 class _Draws:
     """What is random about E worlds, on the CPU."""
 
@@ -66,7 +91,7 @@ class _Draws:
 
     @classmethod
     def of(
-        cls, n_satellites: int, slots: Tensor, task: TaskConfig, n_worlds: int, generator: torch.Generator
+        cls, parts: _Parts, slots: Tensor, task: TaskConfig, n_worlds: int, generator: torch.Generator
     ) -> _Draws:
         """Draw them, in an order that is part of what a seed means."""
         n, k = task.n_tasks, task.n_computing
@@ -76,7 +101,8 @@ class _Draws:
             return low + (high - low) * torch.rand(n_worlds, n, generator=generator)
 
         slot = slots[torch.randint(len(slots), (n_worlds,), generator=generator)]
-        chosen = torch.rand(n_worlds, n_satellites, generator=generator).topk(n + k, dim=1).indices
+        priority = torch.rand(n_worlds, parts.component.shape[1], generator=generator)
+        chosen = parts.choose(slot, priority, n, k)
         tie_break = 1e-3 * torch.rand(n_worlds, 1, k, generator=generator)
         data_mbit, model_mbit = uniform(task.data_mbit), uniform(task.model_mbit)
         n_present = torch.full((n_worlds, 1), n)
@@ -100,12 +126,14 @@ def sample_worlds(
 ) -> Worlds:
     """Draw `n_worlds` worlds with distinct sensing and computing satellites.
 
-    Every sensing satellite is served by the computing satellite the fewest hops away (ties at random). Drawn on the
-    CPU, so that a seed means the same worlds on every device.
+    Every sensing satellite is served by the computing satellite the fewest hops away (ties at random), and reaches it:
+    satellites without a way to any computing satellite are not drawn, nor computing satellites in a part of the
+    network too small for all tasks, nor slots that have no such part. In a connected network nothing is left out.
+    Drawn on the CPU, so that a seed means the same worlds on every device.
 
     seed: of all worlds together, or one for each: world e is then the one that seed[e] draws alone.
     slots: the slots to draw from (validation and test use slots never trained on); default all.
-    Raises ConfigError when the constellation has too few satellites for the tasks.
+    Raises ConfigError when the constellation, or what hangs together of it, has too few satellites for the tasks.
     """
     n, k = task.n_tasks, task.n_computing
     n_satellites = ephemeris.topology.constellation.n_satellites
@@ -114,15 +142,21 @@ def sample_worlds(
             f"task.n_tasks={n} plus task.n_computing={k} is more than the {n_satellites} satellites of "
             f"{ephemeris.topology.constellation.name}: take fewer tasks or a larger constellation"
         )
+    parts = _Parts.of(ephemeris.component.cpu(), n + k)
     choices = torch.arange(ephemeris.n_slots) if slots is None else slots.cpu()
+    choices = choices[parts.large[choices].any(1)]
+    if not len(choices):
+        raise ConfigError(
+            f"task.n_tasks={n} plus task.n_computing={k} is more than the satellites of "
+            f"{ephemeris.topology.constellation.name} that hang together in any slot: take fewer tasks or failures"
+        )
     if isinstance(seed, Sequence):
         require(len(seed) == n_worlds, "number of seeds", len(seed), f"one for each of the {n_worlds} worlds")
         generator = torch.Generator()
-        parts = [_Draws.of(n_satellites, choices, task, 1, generator.manual_seed(one)) for one in seed]
-        draws = _Draws.cat(parts)
+        draws = _Draws.cat([_Draws.of(parts, choices, task, 1, generator.manual_seed(one)) for one in seed])
     else:
         generator = torch.Generator().manual_seed(seed) if isinstance(seed, int) else seed
-        draws = _Draws.of(n_satellites, choices, task, n_worlds, generator)
+        draws = _Draws.of(parts, choices, task, n_worlds, generator)
 
     device = ephemeris.device
     slot, tie_break = draws.slot.to(device), draws.tie_break.to(device)

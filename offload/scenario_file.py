@@ -15,10 +15,10 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from envs.config import ConfigError, EnvironmentConfig
-from envs.constellation import CONSTELLATIONS, Constellation
+from envs.constellation import CONSTELLATIONS, Constellation, Fleet, TleFleet
 from envs.ephemeris import Ephemeris, build_ephemeris
+from envs.failures import FailureConfig
 from envs.links import LINK_MODELS, LinkModel
-from envs.orbit import DAY_START
 from envs.topology import build_topology
 from envs.worlds import Worlds
 from offload.config import OffloadConfig
@@ -50,17 +50,20 @@ class TaskEntry:
 
 @dataclass(frozen=True)
 class ScenarioFile:
-    """What the file says. Satellites are `sat_<number>`, number = plane * satellites per plane + place in the plane.
+    """What the file says. Satellites are `sat_<number>`, numbered plane by plane in the direction of flight.
 
+    time: the moment; null: the start of the constellation's simulated day. A fleet from a TLE file that names no date
+    has its day here.
     real_frames: null: frames are all alike, as `offload` describes them.
     """
 
     tasks: list[TaskEntry]
     computing: list[str] = field(default_factory=list)
-    constellation: str | Constellation = "walker_12x24"
-    time: str = "2025-10-18T00:00:00+00:00"
+    constellation: str | Constellation | TleFleet = "walker_12x24"
+    time: str | None = None
     link: dict[str, str | float] = field(default_factory=lambda: {"model": "eb_n0"})
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
+    failures: FailureConfig = field(default_factory=FailureConfig)
     offload: OffloadConfig = field(default_factory=OffloadConfig)
     real_frames: RealFrames | None = None
 
@@ -95,14 +98,17 @@ def build_problem(scenario: ScenarioFile) -> OffloadProblem:
 
     Raises ConfigError naming the field when satellites, times or accuracies are not possible.
     """
-    constellation = scenario.constellation
+    constellation, moment = scenario.constellation, _moment(scenario.time)
     if isinstance(constellation, str):
         if constellation not in CONSTELLATIONS:
             raise ScenarioError(
                 f"constellation={constellation!r} is not possible: one of {', '.join(CONSTELLATIONS)}, or its elements"
             )
         constellation = CONSTELLATIONS[constellation]
-    topology = build_topology(constellation, _link(scenario.link), _time_s(scenario.time))
+    if isinstance(constellation, TleFleet) and constellation.date is None and moment is not None:
+        constellation = replace(constellation, date=f"{moment:%Y-%m-%d}")
+    topology = build_topology(constellation, _link(scenario.link), _time_s(moment, constellation))
+    topology = scenario.failures.apply(topology, torch.zeros(1, dtype=torch.long))
     ephemeris = build_ephemeris(topology, scenario.environment.relay_s_per_mbit)
     worlds = _worlds(scenario, ephemeris)
     tasks = _tasks(scenario)
@@ -134,6 +140,11 @@ def _worlds(scenario: ScenarioFile, ephemeris: Ephemeris) -> Worlds:
         if here == there:
             raise ScenarioError(
                 f"tasks[{i}].sensing={task.sensing!r} is not possible: it is the task's computing satellite"
+            )
+        if ephemeris.component[0, here] != ephemeris.component[0, there]:
+            raise ScenarioError(
+                f"tasks[{i}] is not possible: {task.sensing} has no way to its computing satellite "
+                f"{satellite_name(there)} at this moment"
             )
         sensing.append(here)
         server.append(there)
@@ -179,15 +190,22 @@ def _number(name: str, where: str, n_satellites: int) -> int:
     return int(digits)
 
 
-def _time_s(text: str) -> torch.Tensor:
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise ScenarioError(
             f"time={text!r} is not possible: a date and time such as 2025-10-18T06:30:00Z"
         ) from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return torch.tensor([(moment - DAY_START).total_seconds()], dtype=torch.float64)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _time_s(moment: datetime | None, constellation: Fleet) -> torch.Tensor:
+    """[1] float64, seconds since the start of the constellation's day."""
+    seconds = (moment - constellation.day_start).total_seconds() if moment else 0.0
+    return torch.tensor([seconds], dtype=torch.float64)
 
 
 def _link(settings: Mapping[str, Any]) -> LinkModel:
@@ -221,7 +239,7 @@ def _check_keys(schema: type, content: Any, path: str) -> None:
             for i, entry in enumerate(value):
                 _check_keys(TaskEntry, entry, f"tasks[{i}]")
         elif key == "constellation" and isinstance(value, Mapping):
-            _check_keys(Constellation, value, name)
+            _check_keys(TleFleet if "file" in value else Constellation, value, name)
     for entry in fields(schema):
         if entry.name not in content and entry.default is MISSING and entry.default_factory is MISSING:
             raise ScenarioError(f"{path}.{entry.name}".lstrip(".") + " is missing: it has no default")
@@ -236,6 +254,6 @@ def _first_mistake(error: ValidationError) -> str:
     for part in first["loc"]:
         if isinstance(part, int):
             where += f"[{part}]"
-        elif part not in ("str", "Constellation", "float"):  # names of a union's members
+        elif part not in ("str", "Constellation", "TleFleet", "float"):  # names of a union's members
             where += f".{part}"
     return f"{where.lstrip('.')}={first['input']!r} is not possible: {message}"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from envs.constellation import FORE, RIGHT, Constellation
+from envs.constellation import FORE, RIGHT, Fleet
 from envs.ground_track import earth_fixed_km
-from envs.orbit import DAY_START, positions_km
+from envs.orbit import DAY_START
 from envs.rendering.sun import subsolar_point_deg
 from envs.topology import Topology
 from envs.worlds import Worlds
@@ -131,7 +131,7 @@ def _world_scene(episodes: Episodes, chosen: Chosen, config: GlobeConfig, propag
     return WorldScene(
         name=f"World {chosen.index}: {chosen.why}",
         words=chosen.words,
-        time=f"{DAY_START + timedelta(seconds=start_s):%Y-%m-%d %H:%M:%S} UTC",
+        time=f"{topology.constellation.day_start + timedelta(seconds=start_s):%Y-%m-%d %H:%M:%S} UTC",
         unit_km=unit_km,
         earth_rate_rad_s=EARTH_RATE_RAD_S,
         keyframe_s=(time_s - start_s).numpy().astype(np.float32),
@@ -143,7 +143,7 @@ def _world_scene(episodes: Episodes, chosen: Chosen, config: GlobeConfig, propag
         destination=world.destination[0].numpy().astype(np.uint16),
         size_mbit=world.size_mbit[0].numpy().astype(np.float32),
         present=world.present[0].numpy().astype(np.uint8),
-        sun=sun_direction(start_s),
+        sun=sun_direction(start_s, topology.constellation.day_start),
         contacts=_contacts(topology.constellation, world, start_s, config, propagator),
         replays={
             name: replay(ephemeris, world, route, episodes.charged_s(name)[chosen.index])
@@ -152,9 +152,9 @@ def _world_scene(episodes: Episodes, chosen: Chosen, config: GlobeConfig, propag
     )
 
 
-def earth_fixed(constellation: Constellation, time_s: Tensor, propagator: str) -> Tensor:
+def earth_fixed(constellation: Fleet, time_s: Tensor, propagator: str) -> Tensor:
     """Positions [T, V, 3] at `time_s` [T], s since the start of the day, in the frame that turns with the Earth."""
-    return earth_fixed_km(positions_km(constellation, time_s, propagator), time_s)
+    return earth_fixed_km(constellation.positions_km(time_s, propagator), time_s, constellation.day_start)
 
 
 def standing(position_km: np.ndarray, time_s: np.ndarray) -> np.ndarray:
@@ -180,7 +180,7 @@ def _links(topology: Topology, slot: int) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def _contacts(
-    constellation: Constellation, world: Worlds, start_s: float, config: GlobeConfig, propagator: str
+    constellation: Fleet, world: Worlds, start_s: float, config: GlobeConfig, propagator: str
 ) -> Contacts:
     present = world.present[0]
     satellites = torch.cat([world.source[0][present], world.destination[0][present]]).unique()
@@ -206,8 +206,8 @@ def _contacts(
     )
 
 
-def sun_direction(time_s: float) -> list[float]:
+def sun_direction(time_s: float, day_start: datetime = DAY_START) -> list[float]:
     """Unit vector [3] to the Sun, Earth-fixed, at `time_s` since the start of the day."""
-    longitude, latitude = map(math.radians, subsolar_point_deg(time_s))
+    longitude, latitude = map(math.radians, subsolar_point_deg(time_s, day_start))
     level = math.cos(latitude)
     return [level * math.cos(longitude), level * math.sin(longitude), math.sin(latitude)]

@@ -99,6 +99,7 @@ def test_the_defaults_of_the_dataclasses_are_those_of_the_files() -> None:
         "day",
         "task",
         "environment",
+        "failures",
         "algorithm",
         "cluster",
         "tracking",
@@ -205,7 +206,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         ("constelation=iridium_star", "constelation is not a setting: did you mean constellation?"),
         (
             "constellation=walker",
-            "constellation=walker is not possible: one of iridium_star, star_8x12, starlink_72x22, walker",
+            "constellation=walker is not possible: one of iridium_star, star_8x12, starlink_72x22, tle, walker",
         ),
         ("experiment=smok", "experiment=smok is not possible: one of"),
         ("link.capacity_mbps=3", "link.capacity_mbps is not part of the chosen option of link"),
@@ -237,7 +238,7 @@ def test_hydra_writes_nothing(call: Any, tmp_path: Path) -> None:
 def test_help_names_groups_and_values(call: Any) -> None:
     status, out, _ = call(train, "--help")
     assert status == 0
-    assert "constellation: iridium_star, star_8x12, starlink_72x22, walker_12x24" in out
+    assert "constellation: iridium_star, star_8x12, starlink_72x22, tle, walker_12x24" in out
     assert "n_tasks: 8" in out
 
 

@@ -122,11 +122,16 @@ def test_the_experiments_of_the_paper_with_a_policy(run: Path, call, monkeypatch
     (run / "metrics.csv").write_text("iteration,return\n1,-3.0\n2,-2.0\n")
     few = ("evaluation.worlds=2", "bs_marl.volumes_mbit=[100]", "bs_marl.computing_tops=[20]")
     status, out, _ = call(
-        "policy=runs/a-run", "experiment=bs_marl", "task.n_tasks=2", "bs_marl.router=dijkstra", *few
+        "policy=runs/a-run",
+        "experiment=bs_marl",
+        "task.n_tasks=2",
+        "bs_marl.router=dijkstra",
+        f"bs_marl.more_policies=[runs/a-run/{POLICY_FILE}]",
+        *few,
     )
     assert status == 0
     stored = json.loads((run / "bs_marl" / "bs_marl.json").read_text())
-    assert stored["router"] == "learned"
+    assert (stored["router"], stored["trainings"]) == ("learned", 2)
     assert {row["router"] for row in stored["results"]["schemes_by_router"]} == {"learned", "dijkstra"}
     assert "fig6_training" in stored["results"], "the policy's own run, if no others are named"
     assert "31.85%" in out
@@ -153,3 +158,28 @@ def test_too_many_tasks_for_the_constellation_are_refused_before_any_work(run: P
     status, _, err = call("policy=runs/a-run", "task.n_tasks=65")
     assert status == 2
     assert "task.n_tasks=65" in err and "iridium_star" in err and err.count("\n") == 1
+
+
+def test_test_slots_that_the_policy_was_trained_in_are_announced(run: Path, call):
+    few = ("evaluation.worlds=2", "task.n_tasks=2")
+    status, out, _ = call("policy=runs/a-run", *few)
+    assert status == 0 and "warning" not in out
+    status, out, _ = call("policy=runs/a-run", *few, "day.test_slots=3", "day.training_slots=1")
+    stored = json.loads((run / "evaluation.json").read_text())["worlds"]
+    day = DayConfig(n_slots=60, training_slots=1, validation_slots=1, test_slots=3)
+    assert stored["slots_seen_in_training"] == day.seen_in(SMALL.day) != []
+    assert out.startswith("warning: in 1 of the 3 test slots the policy was trained or chosen")
+    status, out, _ = call(
+        "policy=runs/a-run", *few, "day.test_slots=3", "day.training_slots=1", "constellation=walker_12x24"
+    )
+    assert "warning" not in out, "another constellation was never seen"
+
+
+def test_failures_and_what_they_cut_off_are_part_of_the_report(run: Path, call):
+    few = ("evaluation.worlds=3", "task.n_tasks=2", "failures=tenth", "failures.satellites=[4]")
+    status, out, _ = call("policy=runs/a-run", *few, "environment.dead_ends=whole_way")
+    assert status == 0 and "worlds are drawn among the others" in out
+    stored = json.loads((run / "evaluation.json").read_text())
+    assert stored["config"]["failures"]["satellites"] == [4]
+    assert stored["worlds"]["connectivity"]["disconnected_pairs"] > 0
+    assert {row["delivery"] for row in stored["routers"]} == {1.0}

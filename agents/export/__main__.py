@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import yaml
@@ -11,9 +12,7 @@ import yaml
 from configs.convert import to_dataclass
 from configs.schema import TrainConfig
 from envs.config import ConfigError
-
-SCENARIO = ("constellation", "link", "day", "task", "environment")
-"""The groups of a run's configuration that say what its policy was trained on."""
+from envs.scenario import Scenario
 
 
 def export_run(run: Path, folder: Path | None) -> str:
@@ -25,7 +24,11 @@ def export_run(run: Path, folder: Path | None) -> str:
         )
     try:
         config = yaml.safe_load(config_file.read_text())
-        chosen = {group: config[group] for group in SCENARIO}
+        groups = {
+            group.name: group.default is MISSING and group.default_factory is MISSING
+            for group in fields(Scenario)
+        }
+        chosen = {group: config[group] for group, required in groups.items() if required or group in config}
     except (yaml.YAMLError, OSError, TypeError, KeyError) as error:
         problem = str(error).split("\n")[0]
         raise ConfigError(f"{config_file} is damaged ({problem}): restore it or name another run") from error

@@ -13,14 +13,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import yaml
 
 from agents.evaluation.validation import VALIDATION_SEED
 from agents.export import onboard
 from agents.export.decisions import RecordedDecisions, loads_of, record_decisions
+from agents.export.examples import record_examples
 from agents.export.graph import INPUTS, IR_VERSION, OPSET, OUTPUTS, policy_graph
-from agents.export.onboard import DIRECTIONS, FORMAT, LAYOUTS, MANIFEST, MODEL, OnboardPolicy
+from agents.export.onboard import (
+    DIRECTIONS,
+    EXAMPLES,
+    FORMAT,
+    LAYOUTS,
+    MANIFEST,
+    MODEL,
+    OnboardError,
+    OnboardPolicy,
+)
 from agents.export.parity import ExportError, Parity, compare, require_parity
 from agents.export.provenance import Provenance
 from agents.export.quantise import quantised
@@ -105,6 +116,8 @@ def export_policy(policy: Policy, scenario: Scenario, provenance: Provenance, fo
         policy.save(unfinished / POLICY_FILE)
         (unfinished / CONFIG_FILE).write_text(yaml.safe_dump(provenance.config, sort_keys=False))
         shutil.copyfile(onboard.__file__, unfinished / RUNTIME_FILE)
+        examples = record_examples(policy, ephemeris, worlds, scenario.environment)
+        np.savez_compressed(unfinished / EXAMPLES, **examples)  # type: ignore[arg-type]
         manifest = _manifest(policy, scenario, provenance) | {"files": _hashes(unfinished)}
         _write_json(unfinished / MANIFEST, manifest)
         exported = _checked(unfinished, policy, scenario, ephemeris, worlds, recorded)
@@ -123,6 +136,10 @@ def _checked(
     """Compare the files in `folder` with torch; raises ExportError unless the float32 one decides as torch does."""
     parity = {name: compare(OnboardPolicy(folder / name), recorded) for name in (MODEL, INT8_MODEL)}
     require_parity(parity[MODEL], MODEL)
+    try:
+        OnboardPolicy(folder).self_test()
+    except OnboardError as error:
+        raise ExportError(f"{error}; nothing was written") from error
 
     def fly(router: Router):
         routes = router.route(ephemeris, worlds, scenario.environment)

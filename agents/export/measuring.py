@@ -29,7 +29,8 @@ def measure(simulator: RoutingSimulator, turn: Turn, layout: Layout) -> Measurem
     The simulator must play with the layout's view of the loads, so that announcements are made where they are read.
     """
     sim, packet, satellite = simulator, turn.packet, turn.satellite
-    constellation = sim.ephemeris.topology.constellation
+    place = sim.ephemeris.topology.constellation.turns.to(sim.device)  # [V, 2]
+    turns = _array(place[turn.destination] - place[satellite])
     n_tasks = sim.n_packets // 2
     is_data = packet % sim.n_packets >= n_tasks
     partner = packet + torch.where(is_data, -n_tasks, n_tasks)
@@ -37,10 +38,6 @@ def measure(simulator: RoutingSimulator, turn: Turn, layout: Layout) -> Measurem
 
     def of_packet(table: Tensor, which: Tensor = packet) -> np.ndarray:
         return _array(table.reshape(-1)[which])
-
-    def turns(number: Tensor, count: int) -> np.ndarray:
-        place = number.to(sim.device) / count
-        return _array(place[turn.destination] - place[satellite])
 
     return Measurements(
         is_data=_array(is_data),
@@ -53,8 +50,8 @@ def measure(simulator: RoutingSimulator, turn: Turn, layout: Layout) -> Measurem
         queue_packets=_array(own[:, QUEUE_PACKETS]),
         queue_mbit=_array(own[:, QUEUE_MBIT]),
         arrived_packets=_array(own[:, ARRIVED_PACKETS]),
-        plane_turns=turns(constellation.plane, constellation.planes),
-        slot_turns=turns(constellation.slot, constellation.satellites_per_plane),
+        plane_turns=turns[:, 0],
+        slot_turns=turns[:, 1],
         legal=_array(turn.legal),
         visited=_array(turn.visited),
         rings=_rings(sim, turn, layout),

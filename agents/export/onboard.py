@@ -12,6 +12,7 @@ All arithmetic is float32, all arrays are row-major.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -24,12 +25,13 @@ FORMAT = "leomix-export-1"
 LAYOUT_VERSION = 1
 MANIFEST = "manifest.json"
 MODEL = "policy.onnx"
+EXAMPLES = "examples.npz"
 DIRECTIONS = ("fore", "aft", "left", "right")
 OPPOSITE = (1, 0, 3, 2)
 """A link that leaves in direction d arrives at the neighbour from its direction OPPOSITE[d]."""
 
 DOWN_S_PER_MBIT = 1e4
-"""s per Mbit of a link that is down, and every cost of an unreachable destination."""
+"""s per Mbit of a link that is down."""
 LIGHT_KM_S = 299792.458
 FORBIDDEN_S = 1e3
 """Added to the cost of going straight back, more than any way costs."""
@@ -491,11 +493,8 @@ class OnboardPolicy:
         models = self.manifest["models"]
         if model not in models:
             raise OnboardError(f"{folder / model} is not in the manifest, which has {', '.join(models)}")
-        graph = _read(folder / model)
-        if hashlib.sha256(graph).hexdigest() != self.manifest["files"][model]["sha256"]:
-            raise OnboardError(
-                f"{folder / model} is damaged or another file: its SHA-256 is not the manifest's"
-            )
+        self._folder = folder
+        graph = self._known(model)
         self.layout = LAYOUTS[self.manifest["observation"]["layout"]]
         self.rules = Rules(**{key: self.manifest["rules"][key] for key in ("max_hops", "relay_s_per_mbit")})
         self._rows_at_once = self.manifest["models"][model]["rows_at_once"]
@@ -504,6 +503,42 @@ class OnboardPolicy:
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         n, d = len(self.layout.common), len(self.layout.block)
         self._legal = n + d * np.arange(4) + list(self.layout.block).index("legal")
+
+    def self_test(self, tolerance: float = 1e-5) -> int:
+        """Decide the folder's examples, on this computer, and return how many there are.
+
+        Raises OnboardError when an observation, a value (of the float32 file) or an action is not what it was on the
+        ground. tolerance: of features and, relative to the largest of the decision, of values.
+        """
+        with np.load(io.BytesIO(self._known(EXAMPLES)), allow_pickle=False) as stored:
+            example = {name: stored[name] for name in stored.files}
+        rings = []
+        for number in range(self.layout.depth + 1):
+            names = needed_of_ring(self.layout, number)
+            rings.append(Ring(**{name: example[f"rings.{number}.{name}"] for name in names}))
+        flat = {one.name: example[one.name] for one in fields(Measurements) if one.name != "rings"}
+        known = Measurements(**flat, rings=tuple(rings))
+        observation = self.observe(known)
+        if not np.allclose(observation, example["observation"], rtol=tolerance, atol=tolerance):
+            raise OnboardError("self-test: observations are not built as they were on the ground")
+        action, value = self.decide(example["observation"], known.legal)
+        exact = self._rows_at_once is None
+        expected = np.where(known.legal, example["q"], 0)
+        scale = np.maximum(np.abs(expected).max(1, keepdims=True), 1)
+        if exact and not (np.abs(np.where(known.legal, value, 0) - expected) <= tolerance * scale).all():
+            raise OnboardError("self-test: values are not what they were on the ground")
+        if exact and not np.array_equal(action, example["action"]):
+            raise OnboardError("self-test: actions are not what they were on the ground")
+        return len(action)
+
+    def _known(self, name: str) -> bytes:
+        """The content of a file of the folder, if it is the one that the manifest knows."""
+        content = _read(self._folder / name)
+        if hashlib.sha256(content).hexdigest() != self.manifest["files"].get(name, {}).get("sha256"):
+            raise OnboardError(
+                f"{self._folder / name} is damaged or another file: its SHA-256 is not the manifest's"
+            )
+        return content
 
     def observe(self, known: Measurements) -> np.ndarray:
         """The observation [N, F] under the mission's rules; see `build_observation`."""

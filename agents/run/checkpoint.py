@@ -89,6 +89,11 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(folder, index["code"], state, copies)
 
 
+def written_by(folder: Path) -> str:
+    """The version of the code that wrote the checkpoint in `folder`; raises as `read_checkpoint` does."""
+    return _read_index(folder)["code"]
+
+
 def _read_index(folder: Path) -> dict[str, Any]:
     file = folder / _INDEX
     if not file.exists() and any(folder.rglob("*.pkl")):

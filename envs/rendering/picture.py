@@ -79,7 +79,11 @@ class Picture:
         topology = self.ephemeris.topology
         assert topology.position_km is not None
         self._slot, self._time_s = slot, float(topology.time_s[slot])
-        fixed = earth_fixed_km(topology.position_km[slot : slot + 1], topology.time_s[slot : slot + 1].cpu())
+        fixed = earth_fixed_km(
+            topology.position_km[slot : slot + 1],
+            topology.time_s[slot : slot + 1].cpu(),
+            topology.constellation.day_start,
+        )
         self._position_km = fixed[0].numpy()  # [V, 3]
         self._place = self._map.project(*_longitude_latitude(self._position_km).T)  # [V, 2]
         up = topology.up[slot].reshape(-1).cpu().numpy()  # [4V]
@@ -91,8 +95,13 @@ class Picture:
         axes.set_xlim(west, east)
         axes.set_ylim(south, north)
         axes.set_aspect("equal")
+        # The map counts from the day of the Walker constellations.
+        later_s = (topology.constellation.day_start - DAY_START).total_seconds()
         axes.imshow(
-            self._map.image(self._time_s), extent=self._map.extent, interpolation="bilinear", zorder=0
+            self._map.image(self._time_s + later_s),
+            extent=self._map.extent,
+            interpolation="bilinear",
+            zorder=0,
         )
         axes.add_collection(
             LineCollection(self._map.graticule(), colors="#ffffff", linewidths=0.4, alpha=0.12)
@@ -210,7 +219,7 @@ class Picture:
 
     def _words(self, simulator: RoutingSimulator, world: int) -> list:
         name = self.ephemeris.topology.constellation.name
-        moment = DAY_START + timedelta(seconds=self._time_s)
+        moment = self.ephemeris.topology.constellation.day_start + timedelta(seconds=self._time_s)
         present = int(simulator.worlds.present[world].sum())
         delivered, dropped, alive = (
             int(packets[world].sum()) for packets in (simulator.delivered, simulator.dropped, simulator.alive)

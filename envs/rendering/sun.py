@@ -10,13 +10,13 @@ from envs.orbit import DAY_START
 _J2000 = datetime(2000, 1, 1, 12, tzinfo=UTC)
 
 
-def subsolar_point_deg(time_s: float) -> tuple[float, float]:
+def subsolar_point_deg(time_s: float, day_start: datetime = DAY_START) -> tuple[float, float]:
     """Longitude (-180 to 180, east positive) and latitude of the point that has the sun in its zenith.
 
-    time_s: seconds since the start of the simulated day. The low-precision formulas of the Astronomical Almanac,
+    time_s: seconds since `day_start`. The low-precision formulas of the Astronomical Almanac,
     section C.
     """
-    days = (DAY_START + timedelta(seconds=time_s) - _J2000) / timedelta(days=1)
+    days = (day_start + timedelta(seconds=time_s) - _J2000) / timedelta(days=1)
     anomaly = math.radians(357.528 + 0.9856003 * days)
     ecliptic = math.radians(
         280.460 + 0.9856474 * days + 1.915 * math.sin(anomaly) + 0.020 * math.sin(2 * anomaly)

@@ -10,25 +10,22 @@ from skyfield.api import EarthSatellite, load
 from torch import Tensor
 
 from envs.config import ConfigError
-from envs.constellation import Constellation
+from envs.constellation import Fleet
 from envs.earth import EARTH_RADIUS_KM
 from envs.ground_track import subpoints
-from envs.orbit import DAY_START, positions_km, satrecs
 from models.link import Downlink, GroundStation, RateTrace, contact_windows
 from offload.joint.config import StationConfig
 
 
-def downlinks(
-    constellation: Constellation, satellites: Iterable[int], config: StationConfig
-) -> dict[int, Downlink]:
+def downlinks(constellation: Fleet, satellites: Iterable[int], config: StationConfig) -> dict[int, Downlink]:
     """The downlink of each of `satellites`, its times in seconds since the start of the simulated day."""
     station = GroundStation("station", config.latitude_deg, config.longitude_deg, config.mask_deg)
-    timescale, records = load.timescale(builtin=True), satrecs(constellation)
+    timescale, records = load.timescale(builtin=True), constellation.satrecs()
     rate = RateTrace(np.zeros(1), np.array([config.downlink_mbps]))
     found = {}
     for satellite in satellites:
         record = EarthSatellite.from_satrec(records[satellite], timescale)
-        windows = contact_windows(record, station, config.hours, start=DAY_START)
+        windows = contact_windows(record, station, config.hours, start=constellation.day_start)
         found[satellite] = Downlink(windows, rate)
     return found
 
@@ -50,7 +47,7 @@ def arrival_s(link: Downlink, ready_s: np.ndarray, size_mbit: np.ndarray) -> np.
     return np.where(size_mbit > 0, down, ready_s)
 
 
-def gateways(constellation: Constellation, time_s: Tensor, busy: Tensor, config: StationConfig) -> Tensor:
+def gateways(constellation: Fleet, time_s: Tensor, busy: Tensor, config: StationConfig) -> Tensor:
     """[E] long, the satellite highest above the station at `time_s` [E] that is none of `busy` [E, n].
 
     Raises ConfigError when at some time none is above the mask.
@@ -66,9 +63,9 @@ def gateways(constellation: Constellation, time_s: Tensor, busy: Tensor, config:
     return satellite
 
 
-def elevations_deg(constellation: Constellation, time_s: Tensor, config: StationConfig) -> Tensor:
+def elevations_deg(constellation: Fleet, time_s: Tensor, config: StationConfig) -> Tensor:
     """[E, V] elevation of every satellite as seen from the station at `time_s` [E]; on a round Earth, to a degree."""
-    below = subpoints(positions_km(constellation, time_s), time_s)
+    below = subpoints(constellation.positions_km(time_s), time_s, constellation.day_start)
     latitude, longitude = torch.deg2rad(below.latitude_deg), torch.deg2rad(below.longitude_deg)
     here, there = np.radians(config.latitude_deg), np.radians(config.longitude_deg)
     cosine = latitude.sin() * np.sin(here) + latitude.cos() * np.cos(here) * (longitude - there).cos()

@@ -7,12 +7,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from envs.config import TaskConfig
 from envs.constellation import OPPOSITE, Constellation
 from envs.ephemeris import Ephemeris, build_ephemeris
 from envs.simulator import HOLD, RoutingSimulator, Turn
 from envs.topology import Topology
-from envs.worlds import Worlds, sample_worlds
+from envs.worlds import Worlds
 
 RELAY_S_PER_MBIT = 0.0005
 
@@ -55,11 +54,21 @@ def random_ephemeris(constellation: Constellation, *, up_share: float = 0.9, see
 def random_worlds(
     ephemeris: Ephemeris, n_tasks: int, n_worlds: int, *, absent_share: float = 0.0, seed: int = 0
 ) -> Worlds:
-    """Worlds of a random network; a share of the packets is absent."""
-    worlds = sample_worlds(ephemeris, TaskConfig(n_tasks=n_tasks), n_worlds, seed=seed)
-    generator = torch.Generator().manual_seed(seed + 1)
-    absent = torch.rand(worlds.size_mbit.shape, generator=generator) < absent_share
-    return worlds.with_sizes(worlds.size_mbit.masked_fill(absent, 0.0))
+    """Worlds of any satellites of a random network, connected or not; a share of the packets is absent."""
+    generator = torch.Generator().manual_seed(seed)
+    n_satellites = ephemeris.n_satellites
+    chosen = torch.rand(n_worlds, n_satellites, generator=generator).argsort(1)
+    sensing = chosen[:, :n_tasks]
+    server = chosen[:, n_tasks:].gather(1, torch.arange(n_tasks).remainder(2).expand(n_worlds, -1))
+    size_mbit = 5 + 195 * torch.rand(n_worlds, 2 * n_tasks, generator=generator)
+    absent = torch.rand(size_mbit.shape, generator=generator) < absent_share
+    return Worlds(
+        slot=torch.randint(ephemeris.n_slots, (n_worlds,), generator=generator),
+        source=torch.cat([server, sensing], 1),
+        destination=torch.cat([sensing, server], 1),
+        size_mbit=size_mbit.masked_fill(absent, 0.0),
+        present=~absent,
+    )
 
 
 def scaled_rates(ephemeris: Ephemeris, factor: float) -> Ephemeris:

@@ -22,7 +22,8 @@ from envs.worlds import Worlds
 
 LIGHT_KM_S = 299792.458
 BACK = {0: 1, 1: 0, 2: 3, 3: 2}
-NEVER = 1e4  # s, and s per Mbit: what an unreachable destination costs
+NEVER_S = 1e3  # what an unreachable destination costs, whatever the packet
+NEVER = 1e4  # s: no way onward
 FORBIDDEN_S = 1e3  # keeps look-ahead from going straight back
 CAP = 20.0  # no feature reads more than this
 COMPARISONS = {"detour", "own_advantage", "onward_excess", "beyond_excess"}
@@ -93,7 +94,7 @@ class Network:
 
     def cost_to_go_s(self, satellite: int, destination: int, size_mbit: float) -> float:
         """Delay of a packet alone in the network."""
-        per_mbit, constant = self.ways_to(destination).get(satellite, (NEVER, NEVER))
+        per_mbit, constant = self.ways_to(destination).get(satellite, (0.0, NEVER_S))
         return per_mbit * size_mbit + constant
 
 

@@ -34,3 +34,20 @@ def test_times_are_multiples_of_the_slot() -> None:
 def test_a_day_too_short_for_its_parts_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"day\.n_slots=55 .* at least 56"):
         DayConfig(n_slots=55)
+
+
+def test_a_day_has_seen_none_of_its_own_test_slots():
+    for day in (DayConfig(), DayConfig(n_slots=60, training_slots=5, validation_slots=2, test_slots=3)):
+        assert day.seen_in(day) == []
+
+
+def test_test_slots_that_were_trained_on_are_found():
+    trained = DayConfig(n_slots=20, training_slots=12, validation_slots=4, test_slots=4)
+    other = DayConfig(n_slots=20, training_slots=4, validation_slots=2, test_slots=14)
+    split, seen = trained.split(), other.seen_in(trained)
+    known = {*split.training.tolist(), *split.validation.tolist()}
+    assert seen == [slot for slot in other.split().test.tolist() if slot in known]
+    assert seen
+    # The same moments cut finer: slots have other numbers.
+    fine = DayConfig(slot_s=30.0, n_slots=40, training_slots=1, validation_slots=1, test_slots=38)
+    assert {slot / 2 for slot in fine.seen_in(trained)} <= known

@@ -15,6 +15,8 @@ from envs.ephemeris import (
     PROPAGATION,
     REFERENCE_MBIT,
     TRANSMISSION,
+    UNREACHABLE_HOPS,
+    UNREACHABLE_S,
     Ephemeris,
     build_ephemeris,
     ephemeris_gib,
@@ -62,7 +64,7 @@ def test_costs_are_networkxs(fleet: Constellation, link: LinkModel):
                 row = table[slot, destination, satellite]
                 if destination not in best:
                     some_unreachable = True
-                    assert row.tolist() == [DOWN_S_PER_MBIT] * 3 + [0]
+                    assert row.tolist() == [0, UNREACHABLE_S, UNREACHABLE_HOPS, 0]
                     continue
                 last_relay = RELAY * REFERENCE_MBIT if destination != satellite else 0
                 found = REFERENCE_MBIT * row[TRANSMISSION] + row[PROPAGATION]
@@ -87,7 +89,7 @@ def test_both_parts_of_a_cost_add_up_along_one_path(fleet: Constellation):
     gap = (transmission - table[..., None, TRANSMISSION]).abs() + (
         propagation - table[..., None, PROPAGATION]
     ).abs()
-    reachable = (table[..., HOPS] > 0) & (table[..., HOPS] < DOWN_S_PER_MBIT)
+    reachable = (table[..., HOPS] > 0) & (table[..., HOPS] < UNREACHABLE_HOPS)
     assert gap.amin(-1)[reachable].max() < 1e-6
 
 

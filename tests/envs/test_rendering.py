@@ -82,9 +82,6 @@ def test_clear_errors(small_scenario, small_ephemeris, monkeypatch):
     monkeypatch.setattr("matplotlib.pyplot.get_backend", lambda: "agg")
     with pytest.raises(ConfigError, match="cannot open a window"):
         RoutingJointEnv(small_scenario, ephemeris=small_ephemeris, render_mode="human")
-    monkeypatch.setattr("envs.render_mode.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"pip install 'leomix\[render\]'"):
-        RoutingJointEnv(small_scenario, ephemeris=small_ephemeris, render_mode="rgb_array")
 
 
 def test_who_does_not_look_loads_nothing():

@@ -11,7 +11,7 @@ from envs.day import DayConfig
 from envs.links import EbN0Link
 from envs.scenario import Scenario
 
-SMALL = Constellation("small", "delta", 4, 6, 1000.0, 53.0, 1)
+SMALL = Constellation("small", "delta", 6, 8, 1000.0, 53.0, 1)
 DAY = DayConfig(n_slots=30, training_slots=3, validation_slots=2, test_slots=1)
 
 

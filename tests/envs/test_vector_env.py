@@ -189,3 +189,17 @@ def test_clear_errors(make_vec, scenario_with):
     illegal[2, 1] = observation["action_mask"][2, 1].argmin()
     with pytest.raises(ValueError, match=f"illegal action {illegal[2, 1]} of packet 1 of world 2: legal are"):
         strict.step(illegal)
+
+
+def test_a_world_that_is_over_before_it_begins_ends_in_its_first_step(scenario_with, small_ephemeris):
+    # One hop is too few for most packets: they are dropped at their sources.
+    scenario = scenario_with(max_hops=1, task=TaskConfig(n_tasks=1))
+    env = RoutingVectorEnv(6, scenario, ephemeris=small_ephemeris)
+    observation, _ = env.reset(seed=0)
+    nobody = (observation["holder"] == NOBODY).all(1)
+    assert nobody.any()
+    _, rewards, terminated, _, infos = env.step(np.full((6, 2), HOLD))
+    assert terminated[nobody].all() and not rewards[nobody].any()
+    assert (infos["delivered_share"][nobody] == 0).all() and (infos["dropped"][nobody] == 2).all()
+    _, _, terminated, _, _ = env.step(np.full((6, 2), HOLD))
+    assert not terminated[nobody].any(), "they began anew"

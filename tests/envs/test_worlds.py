@@ -75,3 +75,30 @@ def test_worlds_of_a_mixed_load_differ_in_their_number_of_tasks():
 def test_fewest_tasks_must_be_possible():
     with pytest.raises(ConfigError, match=r"task\.fewest_tasks=7 .*from 1 to task\.n_tasks=6"):
         TaskConfig(n_tasks=6, fewest_tasks=7)
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(st.sampled_from([0.45, 0.6, 0.8]), st.integers(0, 2**62), st.integers(1, 4), st.integers(1, 3))
+def test_worlds_are_of_satellites_with_a_way_to_each_other(up_share: float, seed: int, n: int, k: int):
+    ephemeris = random_ephemeris(grid("delta", 6, 8, 1), up_share=up_share, seed=seed % 5)
+    worlds = sample_worlds(ephemeris, TaskConfig(n_tasks=n, n_computing=k), 20, seed=seed)
+    part = ephemeris.component[worlds.slot]  # [E, V]
+    assert torch.equal(part.gather(1, worlds.source), part.gather(1, worlds.destination))
+    sensing = worlds.source[:, n:]
+    assert all(len(set(row)) == n for row in sensing.tolist())
+
+
+def test_in_a_connected_network_a_seed_means_what_it_always_did():
+    ephemeris = random_ephemeris(grid("delta", 6, 8, 1), up_share=1.0)
+    worlds = sample_worlds(ephemeris, TaskConfig(n_tasks=5, n_computing=2), 30, seed=8)
+    generator = torch.Generator().manual_seed(8)
+    assert torch.equal(worlds.slot, torch.randint(3, (30,), generator=generator))
+    chosen = torch.rand(30, 48, generator=generator).topk(7, dim=1).indices
+    assert torch.equal(worlds.source[:, 5:], chosen[:, :5])
+    assert (worlds.source[:, :5, None] == chosen[:, None, 5:]).any(2).all()
+
+
+def test_a_network_in_pieces_too_small_is_refused():
+    ephemeris = random_ephemeris(grid("delta", 6, 8, 1), up_share=0.05)
+    with pytest.raises(ConfigError, match="hang together in any slot: take fewer tasks or failures"):
+        sample_worlds(ephemeris, TaskConfig(n_tasks=8), 3, seed=0)

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from envs.config import ConfigError
+from envs.constellation import Constellation
 from offload import decide
 from offload.scenario_file import ScenarioError, build_problem, read_scenario
+from tests.envs.tle_files import tle_lines, write_tle
 
 GOOD = """\
 constellation: iridium_star
@@ -118,4 +120,40 @@ def test_a_bad_command_line_is_refused(arguments: list[str], words: str) -> None
 def test_an_error_is_a_scenario_error_with_the_file(scenario: Path) -> None:
     scenario.write_text("tasks: 3\n")
     with pytest.raises(ScenarioError, match=str(scenario)):
+        read_scenario(scenario)
+
+
+def test_a_satellite_that_is_cut_off_is_refused_and_other_failures_are_borne(
+    scenario: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenario.write_text(GOOD + "failures: {satellites: [3]}\n")
+    with pytest.raises(ScenarioError, match=r"tasks\[0\].*sat_003 has no way to its computing satellite"):
+        build_problem(read_scenario(scenario))
+    scenario.write_text(GOOD + "failures: {satellites: [4], link_rate: 0.05}\n")
+    decide.main([f"scenario={scenario}", "router=look_ahead_2"])
+    paths = [task["data_packet"]["path"] for task in json.loads(capsys.readouterr().out)["tasks"]]
+    assert all("sat_004" not in path for path in paths)
+
+
+def test_a_fleet_from_a_tle_file_has_its_day_at_the_scenarios_time(
+    scenario: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    walker = Constellation("walker_6x8", "delta", 6, 8, 1000.0, 53.0, 1)
+    tle = write_tle(scenario.with_name("fleet.tle"), tle_lines(walker, missing={5}))
+    fleet = f"constellation: {{file: {tle}, shell: 53/1000, max_link_km: 6500}}"
+    scenario.write_text(
+        GOOD.replace("constellation: iridium_star", fleet)
+        .replace("sat_050", "sat_040")
+        .replace("10-18", "10-19")
+    )
+    problem = build_problem(read_scenario(scenario))
+    topology = problem.ephemeris.topology
+    assert topology.n_satellites == 47 and f"{topology.constellation.day_start:%Y-%m-%d}" == "2025-10-19"
+    assert topology.time_s.tolist() == [6.5 * 3600]
+    decide.main([f"scenario={scenario}", "router=dijkstra"])
+    assert json.loads(capsys.readouterr().out)["constellation"] == "tle"
+    scenario.write_text(
+        GOOD.replace("constellation: iridium_star", f"constellation: {{file: {tle}, shel: 3}}")
+    )
+    with pytest.raises(ScenarioError, match=r"constellation\.shel is not a field: did you mean shell"):
         read_scenario(scenario)

@@ -16,6 +16,8 @@ from agents.export.onboard import MANIFEST, OnboardPolicy
 from agents.export.provenance import Provenance
 from agents.policy import POLICY_FILE
 from agents.routers import ROUTERS
+from agents.run.checkpoint import write_checkpoint
+from agents.run.code_version import code_version
 from envs.config import LoadView
 from tests.agents.export.conftest import CONFIG, tiny_policy
 
@@ -113,4 +115,10 @@ def test_a_broken_export_is_one_line(run: Path, export_folder: Path, monkeypatch
 
 def test_provenance_without_metrics_says_so(tmp_path: Path):
     provenance = Provenance.of(tmp_path, CONFIG)
-    assert (provenance.iterations, provenance.validation) == (None, None)
+    assert (provenance.iterations, provenance.validation, provenance.code) == (None, None, None)
+    checkpoint = tmp_path / "checkpoints" / "000010"
+    checkpoint.mkdir(parents=True)
+    write_checkpoint(checkpoint, {"iteration": 10})
+    assert Provenance.of(tmp_path, CONFIG).code == code_version()
+    (checkpoint / "index.json").write_text("{}")
+    assert Provenance.of(tmp_path, CONFIG).code is None

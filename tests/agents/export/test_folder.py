@@ -14,14 +14,14 @@ import torch
 from agents.config import UtilityKind
 from agents.export.folder import CONFIG_FILE, INT8_MODEL, RUNTIME_FILE, export_policy
 from agents.export.graph import IR_VERSION, OPSET
-from agents.export.onboard import MANIFEST, MODEL
+from agents.export.onboard import EXAMPLES, MANIFEST, MODEL
 from agents.export.parity import TOLERANCE, ExportError
 from agents.export.provenance import Provenance
 from agents.policy import POLICY_FILE, Policy
 from envs.config import LoadView
 from tests.agents.export.conftest import CONFIG, POLICIES, SCENARIO, tiny_policy
 
-EVERYTHING = {MODEL, INT8_MODEL, POLICY_FILE, MANIFEST, CONFIG_FILE, RUNTIME_FILE}
+EVERYTHING = {MODEL, INT8_MODEL, POLICY_FILE, MANIFEST, CONFIG_FILE, RUNTIME_FILE, EXAMPLES}
 PROVENANCE = Provenance(CONFIG, 3, None)
 
 

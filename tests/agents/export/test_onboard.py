@@ -16,7 +16,7 @@ from agents.config import UtilityKind
 from agents.evaluation.validation import VALIDATION_SEED
 from agents.export.decisions import record_decisions
 from agents.export.folder import INT8_MODEL
-from agents.export.onboard import MANIFEST, MODEL, OnboardError, OnboardPolicy
+from agents.export.onboard import EXAMPLES, MANIFEST, MODEL, OnboardError, OnboardPolicy
 from agents.routers.flown import FlownRouter
 from agents.routers.learned import LearnedRouter
 from agents.routers.trained import MANIFEST as MARK
@@ -154,6 +154,7 @@ sys.meta_path.insert(0, Blocked())
 import numpy as np
 from onboard import OnboardPolicy
 data = np.load("../in.npz")
+OnboardPolicy(".").self_test()
 print(*OnboardPolicy(".").act(data["observation"], data["legal"]))
 print(*sorted({name.split(".")[0] for name in sys.modules}))
 """
@@ -171,6 +172,23 @@ print(*sorted({name.split(".")[0] for name in sys.modules}))
         recorded.observation, recorded.legal
     ).tolist()
     assert not {"torch", "envs", "agents"} & set(modules.split())
+
+
+def test_the_self_test_of_a_folder(export_folder: Path, tmp_path: Path):
+    for model in (MODEL, INT8_MODEL):
+        assert OnboardPolicy(export_folder / model).self_test() == 32
+    folder = tmp_path / "export"
+    shutil.copytree(export_folder, folder)
+    with np.load(folder / EXAMPLES, allow_pickle=False) as stored:
+        right = {name: stored[name] for name in stored.files}
+    for name, words in (("queue_mbit", "observations"), ("q", "values"), ("action", "actions")):
+        np.savez(folder / EXAMPLES, **(right | {name: right[name] + 1}))
+        with pytest.raises(OnboardError, match=r"examples\.npz is damaged"):
+            OnboardPolicy(folder).self_test()
+        digest = hashlib.sha256((folder / EXAMPLES).read_bytes()).hexdigest()
+        change_manifest(folder, lambda m, digest=digest: m["files"][EXAMPLES].update(sha256=digest))
+        with pytest.raises(OnboardError, match=words):
+            OnboardPolicy(folder).self_test()
 
 
 def test_flown_under_the_rules_of_the_worlds_given(export_folder: Path):

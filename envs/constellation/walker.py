@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
 import torch
+from sgp4.api import Satrec
 from torch import Tensor
 
-from envs.config import ConfigError, require
+from envs.config import require
+from envs.constellation.fleet import (
+    FORE,
+    OPPOSITE,
+    RIGHT,
+    SAFE_APPROACH_KM,
+    CircularElements,
+    ConstellationError,
+)
+from envs.constellation.wiring import least_versine
 from envs.earth import EARTH_RADIUS_KM
-
-FORE, AFT, LEFT, RIGHT = range(4)
-"""Directions of the four links: slot + 1, slot - 1 (same plane), plane - 1, plane + 1."""
-OPPOSITE = (AFT, FORE, RIGHT, LEFT)
-"""A link that leaves in direction d arrives from direction OPPOSITE[d]."""
-
-SAFE_APPROACH_KM = 5.0
-"""Two satellites that ever come closer than this are taken to be on a collision course."""
-
-
-class ConstellationError(ConfigError):
-    """The satellites of a constellation pass dangerously close to each other."""
-
-
-@dataclass(frozen=True)
-class CircularElements:
-    """Mean orbital elements of V satellites on circular orbits, at the start of the simulated day (TEME)."""
-
-    semi_major_axis_km: Tensor  # [V] float64
-    inclination_rad: Tensor  # [V] float64
-    raan_rad: Tensor  # [V] float64, right ascension of the ascending node
-    argument_of_latitude_rad: Tensor  # [V] float64, angle from the ascending node
+from envs.orbit import DAY_START, positions_km, satrecs
 
 
 @dataclass(frozen=True)
@@ -50,8 +39,7 @@ class Constellation:
 
     polar_cutoff_deg: links between planes are off while either end is above this latitude; None: never.
 
-    The topology asks of a fleet its `elements` (or another propagator), `neighbours`, `wired`,
-    `polar_cutoff_deg` and `check`; `plane` and `slot` place a satellite in the grid of directions.
+    It is a `Fleet`: equal circular `elements`, propagated with J2 or SGP4.
 
     Raises `ConfigError` naming the field for impossible values.
     """
@@ -109,15 +97,35 @@ class Constellation:
         """V."""
         return self.planes * self.satellites_per_plane
 
-    @cached_property
+    @property
     def plane(self) -> Tensor:
         """[V] int64, the plane of every satellite."""
         return torch.arange(self.planes).repeat_interleave(self.satellites_per_plane)
 
-    @cached_property
+    @property
     def slot(self) -> Tensor:
         """[V] int64, the place of every satellite within its plane."""
         return torch.arange(self.satellites_per_plane).repeat(self.planes)
+
+    @property
+    def turns(self) -> Tensor:
+        """[V, 2] float32: plane over planes, and slot over slots."""
+        return torch.stack([self.plane / self.planes, self.slot / self.satellites_per_plane], 1)
+
+    @property
+    def day_start(self) -> datetime:
+        """Start of the simulated day, the same for all Walker constellations."""
+        return DAY_START
+
+    @property
+    def max_link_km(self) -> None:
+        """None: a link is as long as its line of sight allows."""
+        return None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """None: what does not fit is an error."""
+        return ()
 
     def elements(self) -> CircularElements:
         """Mean elements of every satellite at the start of the simulated day."""
@@ -174,25 +182,15 @@ class Constellation:
     def closest_approach(self) -> tuple[float, int, int]:
         """Smallest distance two satellites ever have, and who they are: (km, satellite, satellite).
 
-        On circular orbits of equal radius and inclination i, with nodes D and phases d apart, mean phase w,
-            cos(angle) = cos d ((1 + cos^2 i) cos D + sin^2 i) / 2 - cos i sin D sin d
-                         - cos 2w sin^2 i (1 - cos D) / 2,
-        largest at cos 2w = -1, which every pair passes twice an orbit. It stays so: J2 moves all nodes, and
-        all phases, alike. A plane looks the same from each of its satellites: the first one stands for all.
+        By `least_versine`; it stays so: J2 moves all nodes, and all phases, alike. A plane looks the same from
+        each of its satellites: the first one stands for all.
         """
         elements = self.elements()
         raan = elements.raan_rad.numpy()
         phase = elements.argument_of_latitude_rad.numpy()
         first = np.arange(0, self.n_satellites, self.satellites_per_plane)  # [planes]
         cos_i = math.cos(math.radians(self.inclination_deg))
-        d_node = raan[None, :] - raan[first, None]  # [planes, V]
-        d_phase = phase[None, :] - phase[first, None]
-        # 1 - cos(angle), in half angles so that a near miss keeps its digits
-        half_node, half_phase = np.sin(d_node / 2) ** 2, np.sin(d_phase / 2) ** 2
-        cos_mean = 1 - (1 + cos_i**2) * half_node
-        versine = (
-            2 * half_phase * cos_mean + 2 * cos_i**2 * half_node + cos_i * np.sin(d_node) * np.sin(d_phase)
-        )
+        versine = least_versine(raan[None, :] - raan[first, None], phase[None, :] - phase[first, None], cos_i)
         versine[np.arange(self.planes), first] = np.inf  # not to itself
         row, other = np.unravel_index(np.argmin(versine), versine.shape)
         chord = math.sqrt(max(2 * float(versine[row, other]), 0.0))  # in radii
@@ -208,6 +206,14 @@ class Constellation:
                 f"choose another constellation.phasing (now {self.phasing}) or "
                 f"constellation.inclination_deg (now {self.inclination_deg:g})"
             )
+
+    def satrecs(self) -> list[Satrec]:
+        """One SGP4 model per satellite, of the mean elements and without drag."""
+        return satrecs(self)
+
+    def positions_km(self, time_s: Tensor, propagator: str = "j2") -> Tensor:
+        """Positions [T, V, 3] float32 in km (TEME) at `time_s` [T]; propagator: one of `envs.orbit.PROPAGATORS`."""
+        return positions_km(self, time_s, propagator)
 
     def _index(self, plane: Tensor, slot: Tensor) -> Tensor:
         return (plane % self.planes) * self.satellites_per_plane + slot % self.satellites_per_plane
