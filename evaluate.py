@@ -104,8 +104,9 @@ def evaluate(
             ephemeris,
             worlds,
             scenario.environment,
-            on_start=lambda router: status.update(f"routing {worlds.n_worlds} worlds: {router}"),
-            on_routes=episodes.add if globe is not None else lambda router, routes: None,
+            workers=evaluation.workers,
+            on_progress=lambda what: status.update(f"routing {worlds.n_worlds} worlds: {what}"),
+            on_routes=episodes.add if globe is not None else None,
         )
     console.print(table(comparison, highlight=highlight))
     where = {

@@ -9,6 +9,7 @@ from typing import Annotated
 from agents.cluster import ClusterConfig
 from agents.config import AlgorithmConfig
 from agents.run.tracking import TrackingConfig
+from agents.search import SearchConfig
 from agents.study.convergence import ConvergenceConfig
 from configs.convert import OneOf
 from envs.config import EnvironmentConfig, TaskConfig, require
@@ -66,16 +67,19 @@ class EvaluationConfig:
 
     worlds: how many, drawn from the day's test slots.
     seed: of the worlds.
+    workers: processes that share the work; 0: the main one does it.
     routers: routers of your own that are compared besides the built-in ones, as `module:maker` (docs/extending.md).
     """
 
     worlds: int = 500
     seed: int = 1_000_003
+    workers: int = 0
     routers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.worlds >= 2, "evaluation.worlds", self.worlds, "at least 2, an interval needs them")
         require(self.seed >= 0, "evaluation.seed", self.seed, "zero or more")
+        require(self.workers >= 0, "evaluation.workers", self.workers, "zero or more")
 
 
 SHIPPED_POLICY = "shipped"
@@ -91,10 +95,11 @@ class Show(str, Enum):
 
 
 class Job(str, Enum):
-    """What `train.py` does: one run and its evaluation, or many trainings that are compared (Fig. 6)."""
+    """What `train.py` does: one run and its evaluation, many trainings that are compared (Fig. 6), or a search."""
 
     run = "run"
     convergence = "convergence"
+    search = "search"
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ class TrainConfig:
     """Everything `train.py` can be told.
 
     name: part of the run folder's name.
+    folder: where run folders are made.
     resume: folder of an interrupted run that is to go on; its configuration holds.
     job: what is done; `experiment=` sets it.
     """
@@ -118,14 +124,17 @@ class TrainConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     name: str = "routing"
+    folder: str = "runs"
     resume: str | None = None
     job: Job = Job.run
     convergence: ConvergenceConfig = field(default_factory=ConvergenceConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
 
     def __post_init__(self) -> None:
         allowed = "letters, digits, '-' and '_': it becomes part of a folder's name"
         plain = self.name.replace("-", "").replace("_", "").isalnum()
         require(plain and self.name.isascii(), "name", self.name, allowed)
+        self.cluster.require_even_shares(self.algorithm)
 
     @property
     def scenario(self) -> Scenario:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from agents.evaluation.bootstrap import Interval, ratio_interval
+from agents.evaluation.measure import Measured, measure
+from agents.evaluation.workers import measure_in_processes
 from agents.routers import Router, Routes
 from agents.routers.best_response import BestResponseRouter, SingleOrderBestResponseRouter
 from envs.config import EnvironmentConfig
-from envs.delay import charged_delays
 from envs.ephemeris import Ephemeris
 from envs.worlds import Worlds
 
@@ -60,27 +59,21 @@ class Comparison:
         return next(result for result in self.results if result.router == router)
 
 
-@dataclass(frozen=True)
-class _Measured:
-    delay_s: np.ndarray  # [E, P], 0 for absent packets
-    delivered: np.ndarray  # [E, P]
-    hops: np.ndarray  # [E, P]
-    seconds: float
-
-
 def compare(
     routers: Sequence[Router],
     ephemeris: Ephemeris,
     worlds: Worlds,
     config: EnvironmentConfig,
     *,
-    on_start: Callable[[str], None] = lambda router: None,
-    on_routes: Callable[[str, Routes], None] = lambda router, routes: None,
+    workers: int = 0,
+    on_progress: Callable[[str], None] = lambda what: None,
+    on_routes: Callable[[str, Routes], None] | None = None,
 ) -> Comparison:
     """Route `worlds` with each of `routers` and with both best-response references, which come last.
 
-    on_start is told each router's name before it runs, on_routes its name and paths afterwards. Raises ValueError when
-    two routers have the same name or the worlds are fewer than 2, too few for an interval.
+    workers: processes that share the work; 0: this one does it. The results are the same but for the wall times.
+    on_progress is told what is going on, on_routes a router's name and its paths when they are known. Raises
+    ValueError when two routers have the same name or the worlds are fewer than 2, too few for an interval.
     """
     if worlds.n_worlds < 2:
         raise ValueError(f"a comparison needs at least 2 worlds for its intervals, not {worlds.n_worlds}")
@@ -90,11 +83,24 @@ def compare(
     for reference in (SingleOrderBestResponseRouter(), BestResponseRouter()):
         contestants.setdefault(reference.name, reference)
 
-    measured: dict[str, _Measured] = {}
-    for name, router in contestants.items():
-        on_start(name)
-        measured[name], routes = _measure(router, ephemeris, worlds, config)
-        on_routes(name, routes)
+    measured: dict[str, Measured] = {}
+    if workers > 0:
+        measured = measure_in_processes(
+            contestants,
+            ephemeris,
+            worlds,
+            config,
+            workers=workers,
+            keep_links=on_routes is not None,
+            on_progress=on_progress,
+        )
+    else:
+        for name, router in contestants.items():
+            on_progress(name)
+            measured[name] = measure(router, ephemeris, worlds, config, keep_links=on_routes is not None)
+    if on_routes is not None:
+        for name, run in measured.items():
+            on_routes(name, run.routes())
     present = worlds.present.cpu().numpy()
     best, single = (measured[name].delay_s.sum(1) for name in (REFERENCE, SINGLE_ORDER_REFERENCE))
     return Comparison(
@@ -104,27 +110,8 @@ def compare(
     )
 
 
-def _measure(
-    router: Router, ephemeris: Ephemeris, worlds: Worlds, config: EnvironmentConfig
-) -> tuple[_Measured, Routes]:
-    started = time.perf_counter()
-    routes: Routes = router.route(ephemeris, worlds, config)
-    if routes.links.is_cuda:
-        torch.cuda.synchronize()
-    seconds = time.perf_counter() - started
-    delay_s = charged_delays(ephemeris, worlds, routes.links, routes.delivered, config.undelivered_factor)
-    delay_s = torch.where(worlds.present, delay_s.double(), 0.0)
-    measured = _Measured(
-        delay_s=delay_s.cpu().numpy(),
-        delivered=routes.delivered.cpu().numpy(),
-        hops=routes.hops.cpu().numpy(),
-        seconds=seconds,
-    )
-    return measured, routes
-
-
 def _summarise(
-    name: str, run: _Measured, present: np.ndarray, best: np.ndarray, single: np.ndarray
+    name: str, run: Measured, present: np.ndarray, best: np.ndarray, single: np.ndarray
 ) -> RouterResult:
     by_world = run.delay_s.sum(1)
     delay_s = run.delay_s[present]
