@@ -137,6 +137,22 @@ def test_the_experiments_of_the_paper_with_a_policy(run: Path, call, monkeypatch
     assert "31.85%" in out
 
 
+def test_a_report_holds_what_was_measured_of_a_policy(run: Path, call):
+    (run / "metrics.csv").write_text("iteration,return\n1,-3.0\n2,-2.0\n")
+    few = ("report=true", "evaluation.worlds=3", "task.n_tasks=2", "globe.worlds=1", "globe.contact_hours=0.5")
+    status, out, _ = call("policy=runs/a-run", *few)
+    assert status == 0 and "runs/a-run/report.html" in out
+    page = (run / "report.html").read_text("utf-8")
+    for words in ("The policy (learned) delivers", "iridium_star", "report=true", "Training", "a-run/policy"):
+        assert words in page, words
+
+
+def test_a_router_that_is_not_compared_is_refused_before_any_work(run: Path, call):
+    status, out, err = call("policy=null", "report=true", "globe.left=learned", "constellation=iridium_star")
+    assert (status, out) == (2, "")
+    assert "globe.left='learned' is not possible: one of random" in err and err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
