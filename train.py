@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from agents.cluster import WorkerLost
 from agents.evaluation.validation import SeveralValidations, validation_of
 from agents.policy import Policy
 from agents.routers.learned import LearnedRouter
@@ -29,11 +30,11 @@ from configs.schema import Job, TrainConfig
 from envs.config import ConfigError
 from evaluate import evaluate
 from offload.experiments.training_curves import training_result
+from search import search
 
 if TYPE_CHECKING:
     from agents.rllib import QMIX
 
-RUNS = Path("runs")
 MAY_CHANGE = (
     "training.validation_every",
     "training.checkpoint_every",
@@ -69,7 +70,7 @@ def train_and_evaluate(config: TrainConfig, console: Console) -> None:
         config.scenario,
         config.evaluation,
         run.path,
-        learned=LearnedRouter(policy),
+        learned=(LearnedRouter(policy),),
         settings=settings_of(config),
         console=console,
     )
@@ -89,10 +90,18 @@ def export(policy: Policy, config: TrainConfig, run: RunFolder, console: Console
     console.print(summary(exported), highlight=False, soft_wrap=True)
 
 
-def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:
+def train(
+    config: TrainConfig,
+    console: Console,
+    *,
+    on_metrics: Callable[[int, Mapping[str, float]], None] = lambda iteration, metrics: None,
+) -> tuple[RunFolder, bool]:
     """Train to the end, or until interrupted: the run, and whether it is complete.
 
     The folder of a run that was stopped, however that was, holds all that is needed to go on.
+
+    on_metrics is told the metrics of every iteration, once they and its checkpoint are on disk. Raises WorkerLost,
+    which names the way to go on, when a process that the run cannot do without has died.
     """
     # These take seconds to import, so not before the configuration is known to be good.
     from agents.rllib.build import policy_of
@@ -114,6 +123,7 @@ def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:
         closing(open_tracker(config.tracking, run.path, settings_of(config))) as tracker,
         Interruption() as interruption,
         TrainingProgress(console, total, done=done) as progress,
+        naming_the_way_back(run),
     ):
         if not run.checkpoints():
             save()  # of iteration 0, so that no moment is too early to be stopped
@@ -134,9 +144,20 @@ def train(config: TrainConfig, console: Console) -> tuple[RunFolder, bool]:
             stop = interruption.requested
             if stop or done % training.checkpoint_every == 0 or done == total:
                 save()
+            on_metrics(done, metrics)
     algorithm.stop()
     draw_training_curves(run.metrics_file, run.figures / "training.png")
     return run, done == total
+
+
+@contextmanager
+def naming_the_way_back(run: RunFolder) -> Iterator[None]:
+    """Whoever reads that a process was lost reads also what is left and how to go on."""
+    try:
+        yield
+    except WorkerLost as error:
+        newest = run.checkpoints()[-1].name
+        raise WorkerLost(f"{error}; to go on from {newest}: python train.py resume={run.shown}") from error
 
 
 def begin(config: TrainConfig, console: Console) -> tuple[QMIX, SeveralValidations, RunFolder]:
@@ -157,7 +178,11 @@ def begin(config: TrainConfig, console: Console) -> tuple[QMIX, SeveralValidatio
             load_training_state(algorithm, stopped.training)
         fleets = tuple(dict.fromkeys(config.turns))
         validate = validation_of(fleets, training.validation_worlds, device_of(algorithm))
-        run = stopped.reopen(settings) if stopped else RunFolder.create(RUNS, config.name, settings)
+        run = (
+            stopped.reopen(settings)
+            if stopped
+            else RunFolder.create(Path(config.folder), config.name, settings)
+        )
     return algorithm, validate, run
 
 
@@ -190,6 +215,7 @@ def show_convergence(config: TrainConfig, console: Console) -> None:
 JOBS: dict[Job, Callable[[TrainConfig, Console], None]] = {
     Job.run: train_and_evaluate,
     Job.convergence: show_convergence,
+    Job.search: search,
 }
 """What each value of `job` does; `experiment=` sets it."""
 

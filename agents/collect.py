@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from agents.episodes import Episodes
-from agents.exploration import epsilon_greedy, greedy, world_epsilons
+from agents.exploration import Exploration, greedy
 from agents.protocol import BatchedEnvironment, Decisions, HindsightCredit
 
 QFunction = Callable[[Tensor], Tensor]
@@ -22,30 +22,38 @@ def collect_episodes(
     q_function: QFunction,
     *,
     seed: int,
+    first: int = 0,
+    of: int | None = None,
     epsilon: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> Episodes:
     """One episode in each of the environment's E worlds, drawn with `seed` and played to its end.
 
+    first, of: the worlds are numbers first .. first + E - 1 of the `of` worlds (default E) that `seed` draws; whoever
+        plays the others, each world is played alike.
     epsilon: mean exploration rate over the worlds (agents/exploration.py), drawn with `generator`, which
     lives on the environment's device; at 0 the greedy actions are played and no generator is needed.
     """
-    environment.reset(seed)
-    worlds_epsilon = None
+    environment.reset(seed, first=first, of=of)
+    exploration = None
     if epsilon > 0:
         if generator is None:
             raise ValueError(f"epsilon={epsilon} needs a generator: exploration must be reproducible")
-        worlds_epsilon = world_epsilons(epsilon, environment.n_worlds, generator)
+        exploration = Exploration(
+            epsilon,
+            n_worlds=environment.n_worlds,
+            first=first,
+            of=of or environment.n_worlds,
+            n_agents=environment.n_agents,
+            generator=generator,
+        )
     recorder = _Recorder(environment)
     for _ in range(environment.max_steps):
         now = environment.decisions()
         if len(now.world) == 0:
             break
         q = q_function(now.observation)
-        if worlds_epsilon is None or generator is None:
-            action = greedy(q, now.legal)
-        else:
-            action = epsilon_greedy(q, now.legal, worlds_epsilon[now.world], generator)
+        action = exploration.choose(q, now) if exploration else greedy(q, now.legal)
         recorder.before(now, action)
         outcome = environment.step(now, action)
         recorder.after(outcome.team_reward, outcome.credit)

@@ -130,8 +130,11 @@ class BatchedEnvironment(Protocol[D]):
     @property
     def link_function(self) -> Any: ...  # attributes of LinkFunction, or None
 
-    def reset(self, seed: int) -> None:
-        """Start E new worlds; equal seeds give equal worlds."""
+    def reset(self, seed: int, *, first: int = 0, of: int | None = None) -> None:
+        """Start E new worlds: numbers first .. first + E - 1 of the `of` (default E) that `seed` draws.
+
+        Equal seeds give equal worlds, so that several processes can share the worlds of one rollout.
+        """
         ...
 
     def decisions(self) -> D:

@@ -17,6 +17,7 @@ from agents.mixers import Mixer, build_mixer
 from agents.networks import build_utility
 from agents.precision import compute_dtype
 from agents.protocol import EnvironmentSpec
+from agents.shards import WHOLE_BATCH, Shards, mean_over_shards, spread_over_shards
 from agents.targets import greedy_value, td_lambda_joint, td_lambda_per_agent
 
 SCALE_MEMORY = 100  # updates over which the running scale of the returns forgets
@@ -34,9 +35,12 @@ class QMIXModel(nn.Module):
     Both targets are double-Q. The first is QMIX (BS-MARL equations 10-12); the second is far less noisy, and
     blind to what the credit leaves out. `scale` is the running standard deviation of G_tot, kept by the
     mixer.
+
+    shards: set by learners that share every batch; their loss and their scale are then those of the whole batch.
     """
 
     scale_updates: Tensor
+    shards: Shards = WHOLE_BATCH
 
     def __init__(self, spec: EnvironmentSpec, config: AlgorithmConfig) -> None:
         super().__init__()
@@ -77,7 +81,8 @@ class QMIXModel(nn.Module):
         taken = q.gather(1, rows.action.clamp(min=0)[:, None]).squeeze(1)  # [N], read where action >= 0
         with torch.no_grad():
             value = greedy_value(q, self.target_utility(rows.observation), rows.legal)  # [N]
-        metrics = {"loss": q.new_zeros(()), "q": _mean(taken.detach(), rows.action >= 0)}
+        played = rows.action >= 0
+        metrics = {"loss": q.new_zeros(()), "q": mean_over_shards(taken.detach(), played, self.shards)}
         if self.config.credit_weight > 0:
             loss = self._credit_loss(batch, rows, taken, value)
             metrics["loss"] = metrics["loss"] + self.config.credit_weight * loss
@@ -102,7 +107,7 @@ class QMIXModel(nn.Module):
             td_lambda=self.config.td_lambda,
         )
         error = functional.huber_loss(taken, target, reduction="none", delta=self.config.credit_huber)
-        return _mean(error, has_target & (rows.action >= 0))
+        return mean_over_shards(error, has_target & (rows.action >= 0), self.shards)
 
     def _joint_loss(
         self, batch: Batch, rows: _Decisions, taken: Tensor, value: Tensor, mixer: Mixer, target_mixer: Mixer
@@ -128,19 +133,21 @@ class QMIXModel(nn.Module):
             target = td_lambda_joint(
                 batch["team_reward"], next_value, length, truncated, self.config.gamma, self.config.td_lambda
             )[played]
-            if self.training and len(target) > 0:
-                self._update_scale(target)
+            n_targets, variance = spread_over_shards(target, self.shards)
+            if self.training and n_targets > 0:
+                self._update_scale(variance.sqrt())
         q_tot = mixer(by_slot(taken), baseline, by_slot(rows.action >= 0), agent_state, summary)
         error = q_tot[played[recorded]] - target
         scaled = error / mixer.return_scale
-        loss = functional.huber_loss(scaled, torch.zeros_like(scaled), reduction="sum") / max(1, len(scaled))
-        error = error.detach()
+        huber = functional.huber_loss(scaled, torch.zeros_like(scaled), reduction="none")
+        loss = mean_over_shards(huber, torch.ones_like(huber, dtype=torch.bool), self.shards)
+        _, error_variance = spread_over_shards(error.detach(), self.shards)
         return loss, {
             "joint_loss": loss.detach(),
             "q_tot": q_tot.detach().mean(),
             "target": target.mean(),
             "return_scale": mixer.return_scale.clone(),
-            "explained_variance": 1 - _variance(error) / _variance(target).clamp(min=SMALLEST_SCALE**2),
+            "explained_variance": 1 - error_variance / variance.clamp(min=SMALLEST_SCALE**2),
         }
 
     def _alive_at_cut(self, batch: Batch) -> Tensor:
@@ -152,13 +159,13 @@ class QMIXModel(nn.Module):
         last = torch.where(truncated, batch["length"], 0)
         return (alive[torch.arange(len(last), device=last.device), last] > 0.5) & truncated[:, None]
 
-    def _update_scale(self, target: Tensor) -> None:
-        """Move the scale of the returns toward the standard deviation of `target`; a plain mean at first."""
+    def _update_scale(self, deviation: Tensor) -> None:
+        """Move the scale of the returns toward the standard `deviation` of a batch; a plain mean at first."""
         self.scale_updates += 1
         memory = self.scale_updates.clamp(max=SCALE_MEMORY)
         for mixer in (self.mixer, self.target_mixer):
             assert mixer is not None
-            mixer.return_scale.lerp_(_variance(target).sqrt().clamp(min=SMALLEST_SCALE), 1 / memory)
+            mixer.return_scale.lerp_(deviation.clamp(min=SMALLEST_SCALE), 1 / memory)
 
 
 @dataclass(frozen=True)
@@ -183,12 +190,3 @@ def _flatten_decisions(batch: Batch) -> _Decisions:
 
 def _frozen_copy(module: M) -> M:
     return copy.deepcopy(module).requires_grad_(False)
-
-
-def _mean(values: Tensor, where: Tensor) -> Tensor:
-    """Mean of `values` where `where`; 0 when nowhere, so that a shard without decisions does no harm."""
-    return torch.where(where, values, 0.0).sum() / where.sum().clamp(min=1)
-
-
-def _variance(values: Tensor) -> Tensor:
-    return values.var(correction=0) if len(values) else values.new_zeros(())

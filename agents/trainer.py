@@ -136,16 +136,34 @@ def seeded_model(spec: EnvironmentSpec, config: AlgorithmConfig, seed: int) -> Q
 
 
 def play_rollout(
-    environment: BatchedEnvironment[Any], q_function: QFunction, *, seed: int, rollout: int, epsilon: float
+    environment: BatchedEnvironment[Any],
+    q_function: QFunction,
+    *,
+    seed: int,
+    rollout: int,
+    epsilon: float,
+    part: int = 0,
+    parts: int = 1,
 ) -> Episodes:
     """Rollout number `rollout` of the run with `seed`, explored at the mean rate `epsilon`.
 
     Worlds and exploration follow from the two numbers alone (each from a stream of its own), so that nobody who
     plays has a random state to keep.
+
+    part, parts: where several share the rollout's worlds, E each, this is part number 0 .. parts - 1 of them. All
+        parts in their order are the rollout that one player would have played, up to rounding.
     """
     worlds = rollout_seed(seed, rollout)
     exploration = torch.Generator(environment.device).manual_seed(~worlds)
-    return collect_episodes(environment, q_function, seed=worlds, epsilon=epsilon, generator=exploration)
+    return collect_episodes(
+        environment,
+        q_function,
+        seed=worlds,
+        first=part * environment.n_worlds,
+        of=parts * environment.n_worlds,
+        epsilon=epsilon,
+        generator=exploration,
+    )
 
 
 def rollout_seed(seed: int, rollout: int) -> int:

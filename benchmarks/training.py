@@ -1,10 +1,11 @@
 """Decisions per second through collection and learning together: the plain trainer against the same under RLlib.
 
-    python benchmarks/training.py [--threads 1] [--device cpu] [--repeats 5] [--runners 0 1 2]
+    python benchmarks/training.py [--threads 1] [--device cpu] [--repeats 5] [--runners 0 1 2] [--learners 0 1 2]
 
 All trainers take turns, iteration by iteration, so that a slow moment of the machine hits all alike; they learn the
-same, so that none has easier episodes. A column of RLlib's with runners plays in that many processes beside the main
-one. Figures are medians of the repeats, after the first iterations have filled the replay.
+same, so that none has easier episodes. Each number of runners plays with no learner beside the main process, each
+number of learners learns with no runner beside it. Figures are medians of the repeats, after the first iterations have
+filled the replay.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from rich.console import Console
@@ -21,6 +23,7 @@ from rich.table import Table
 from agents.cluster import ClusterConfig
 from agents.config import AlgorithmConfig
 from agents.rllib.build import build_qmix
+from agents.rllib.connection import connect
 from agents.rllib.metrics import flat_metrics
 from agents.trainer import Trainer
 from envs.config import EnvironmentConfig, TaskConfig
@@ -66,6 +69,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--runners", type=int, nargs="+", default=[0])
+    parser.add_argument("--learners", type=int, nargs="+", default=[0])
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
@@ -74,9 +78,17 @@ def main() -> None:
     config = AlgorithmConfig()
     gpus = int(options.device != "cpu")
     trainers = {"plain": plain(scenario, config, options.device)}
-    for runners in options.runners:
-        cluster = ClusterConfig(env_runners=runners, gpus_per_learner=gpus, threads=options.threads)
-        trainers[f"RLlib, {runners} env runners"] = under_rllib(scenario, config, cluster)
+    processes = [(runners, 0) for runners in options.runners] + [
+        (0, learners) for learners in options.learners
+    ]
+    everything = ClusterConfig(env_runners=sum(options.runners), learners=sum(options.learners))
+    connect(replace(everything, threads=options.threads))  # room for all trainers at once
+    for runners, learners in dict.fromkeys(processes):
+        cluster = ClusterConfig(
+            env_runners=runners, learners=learners, gpus_per_learner=gpus, threads=options.threads
+        )
+        name = f"RLlib, {runners} env runners, {learners} learners"
+        trainers[name] = under_rllib(scenario, config, cluster)
 
     warmup = -(-config.warmup_episodes // config.worlds_per_rollout) + 1
     figures = seconds_and_decisions(list(trainers.values()), options.repeats, warmup)

@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from agents.cluster import WorkerLost
 from agents.run.interruption import INTERRUPTED
 from configs import CONFIG_DIR
 from configs.convert import keys_of, to_dataclass, unknown_key
@@ -71,7 +72,10 @@ def command(
 
 @contextmanager
 def one_line_errors(schema: type) -> Iterator[None]:
-    """Turn bad input into one line and exit status 2; every other error keeps its traceback."""
+    """Turn bad input into one line and exit status 2, a lost process into one line and exit status 1.
+
+    Every other error keeps its traceback.
+    """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its errors on instead of printing its own report
     try:
         yield
@@ -80,6 +84,11 @@ def one_line_errors(schema: type) -> Iterator[None]:
             raise
         print(f"error: {explain(error, schema)}", file=sys.stderr)
         sys.exit(2)
+    except WorkerLost as error:
+        if SHOW_TRACEBACK:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -9,6 +9,7 @@ from typing import Annotated
 from agents.cluster import ClusterConfig
 from agents.config import AlgorithmConfig
 from agents.run.tracking import TrackingConfig
+from agents.search import SearchConfig
 from agents.study.convergence import ConvergenceConfig
 from configs.convert import OneOf
 from envs.config import EnvironmentConfig, TaskConfig, require
@@ -66,16 +67,19 @@ class EvaluationConfig:
 
     worlds: how many, drawn from the day's test slots.
     seed: of the worlds.
+    workers: processes that share the work; 0: the main one does it.
     routers: routers of your own that are compared besides the built-in ones, as `module:maker` (docs/extending.md).
     """
 
     worlds: int = 500
     seed: int = 1_000_003
+    workers: int = 0
     routers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.worlds >= 2, "evaluation.worlds", self.worlds, "at least 2, an interval needs them")
         require(self.seed >= 0, "evaluation.seed", self.seed, "zero or more")
+        require(self.workers >= 0, "evaluation.workers", self.workers, "zero or more")
 
 
 SHIPPED_POLICY = "shipped"
@@ -91,10 +95,11 @@ class Show(str, Enum):
 
 
 class Job(str, Enum):
-    """What `train.py` does: one run and its evaluation, or many trainings that are compared (Fig. 6)."""
+    """What `train.py` does: one run and its evaluation, many trainings that are compared (Fig. 6), or a search."""
 
     run = "run"
     convergence = "convergence"
+    search = "search"
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ class TrainConfig:
     """Everything `train.py` can be told.
 
     name: part of the run folder's name.
+    folder: where run folders are made.
     resume: folder of an interrupted run that is to go on; its configuration holds.
     job: what is done; `experiment=` sets it.
     """
@@ -118,14 +124,17 @@ class TrainConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     name: str = "routing"
+    folder: str = "runs"
     resume: str | None = None
     job: Job = Job.run
     convergence: ConvergenceConfig = field(default_factory=ConvergenceConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
 
     def __post_init__(self) -> None:
         allowed = "letters, digits, '-' and '_': it becomes part of a folder's name"
         plain = self.name.replace("-", "").replace("_", "").isalnum()
         require(plain and self.name.isascii(), "name", self.name, allowed)
+        self.cluster.require_even_shares(self.algorithm)
 
     @property
     def scenario(self) -> Scenario:
@@ -146,6 +155,7 @@ class EvaluateConfig:
 
     policy: folder of the run, or folder or .onnx file of the export, whose policy is evaluated; "shipped": the one that
         comes with LEOMix, on the scenario of configs/evaluate.yaml; None: the routers that need no training.
+    more_policies: the policy trained with other seeds, named as `policy` is; its results are means over all of them.
     show: what is measured; `experiment=` sets it.
     report: write report.html too; it replays episodes of the routers, which are compared for it whatever `show` is.
     """
@@ -153,6 +163,7 @@ class EvaluateConfig:
     constellation: AnyFleet
     link: Link
     policy: str | None = SHIPPED_POLICY
+    more_policies: tuple[str, ...] = ()
     show: Show = Show.routers
     report: bool = False
     globe: GlobeConfig = field(default_factory=GlobeConfig)
@@ -166,8 +177,9 @@ class EvaluateConfig:
     joint: JointConfig = field(default_factory=JointConfig)
 
     def __post_init__(self) -> None:
-        more, allowed = self.bs_marl.more_policies, "none without a policy that they are averaged with"
-        require(bool(self.policy) or not more, "bs_marl.more_policies", more, allowed)
+        more, where = self.more_policies, (Show.routers, Show.bs_marl)
+        allowed = "none without a policy that they are averaged with, and where show is routers or bs_marl"
+        require(not more or (bool(self.policy) and self.show in where), "more_policies", more, allowed)
 
     @property
     def scenario(self) -> Scenario:

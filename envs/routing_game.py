@@ -81,9 +81,13 @@ class RoutingGame:
         """Constants of the paper's terminal reward, for the mixer that is built on it."""
         return self.config.reward if self.config.reward.kind is Reward.paper else None
 
-    def reset(self, seed: int) -> None:
-        """Draw `n_worlds` worlds; equal seeds give equal worlds."""
-        self.play(sample_worlds(self.ephemeris, self.task, self.n_worlds, seed=seed, slots=self.slots))
+    def reset(self, seed: int, *, first: int = 0, of: int | None = None) -> None:
+        """Start `n_worlds` worlds: from number `first` on, of the `of` (default all of these) that `seed` draws."""
+        of = of or self.n_worlds
+        if first + self.n_worlds > of:
+            raise ValueError(f"worlds {first} to {first + self.n_worlds - 1} are not among {of}")
+        worlds = sample_worlds(self.ephemeris, self.task, of, seed=seed, slots=self.slots)
+        self.play(worlds if of == self.n_worlds else worlds.select(slice(first, first + self.n_worlds)))
 
     def play(self, worlds: Worlds) -> None:
         """Start given worlds instead of sampled ones."""

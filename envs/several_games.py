@@ -36,10 +36,10 @@ class SeveralGames:
         self.summary_size, self.link_function = first.summary_size, first.link_function
         self.device = first.device
 
-    def reset(self, seed: int) -> None:
-        """Start new worlds of the game whose turn it is; equal seeds give equal worlds."""
+    def reset(self, seed: int, *, first: int = 0, of: int | None = None) -> None:
+        """As `RoutingGame.reset`, of the game whose turn it is."""
         self.game = self.games[seed % len(self.games)]
-        self.game.reset(seed)
+        self.game.reset(seed, first=first, of=of)
 
     def decisions(self) -> Decisions:
         """As `RoutingGame.decisions`."""

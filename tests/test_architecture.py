@@ -19,6 +19,7 @@ OURS = {
     "configs",
     "train",
     "evaluate",
+    "search",
     "benchmarks",
     "tests",
 }

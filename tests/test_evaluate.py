@@ -113,6 +113,18 @@ def test_the_shipped_policy_is_evaluated_when_none_is_named(tmp_path: Path, call
     assert stored["worlds"]["n_tasks"] == 2, "the command line's scenario, not the one it was trained on"
 
 
+def test_a_policy_trained_with_several_seeds_is_one_row(run: Path, call):
+    status, out, _ = call("policy=runs/a-run", f"more_policies=[runs/a-run/{POLICY_FILE}]")
+    assert status == 0
+    assert "learned x2" in out
+    stored = json.loads((run / "evaluation.json").read_text())
+    row = next(row for row in stored["routers"] if row["router"] == "learned")
+    assert (row["trainings"], len(stored["routers"])) == (2, len(ROUTERS) + 1)
+    status, _, err = call("policy=null", "more_policies=[runs/a-run]")
+    assert status == 2
+    assert "more_policies" in err
+
+
 def test_everything_that_can_be_shown_has_a_function():
     assert set(evaluate.SHOWS) == set(Show)
 
@@ -126,7 +138,7 @@ def test_the_experiments_of_the_paper_with_a_policy(run: Path, call, monkeypatch
         "experiment=bs_marl",
         "task.n_tasks=2",
         "bs_marl.router=dijkstra",
-        f"bs_marl.more_policies=[runs/a-run/{POLICY_FILE}]",
+        f"more_policies=[runs/a-run/{POLICY_FILE}]",
         *few,
     )
     assert status == 0
@@ -135,6 +147,22 @@ def test_the_experiments_of_the_paper_with_a_policy(run: Path, call, monkeypatch
     assert {row["router"] for row in stored["results"]["schemes_by_router"]} == {"learned", "dijkstra"}
     assert "fig6_training" in stored["results"], "the policy's own run, if no others are named"
     assert "31.85%" in out
+
+
+def test_a_report_holds_what_was_measured_of_a_policy(run: Path, call):
+    (run / "metrics.csv").write_text("iteration,return\n1,-3.0\n2,-2.0\n")
+    few = ("report=true", "evaluation.worlds=3", "task.n_tasks=2", "globe.worlds=1", "globe.contact_hours=0.5")
+    status, out, _ = call("policy=runs/a-run", *few)
+    assert status == 0 and "runs/a-run/report.html" in out
+    page = (run / "report.html").read_text("utf-8")
+    for words in ("The policy (learned) delivers", "iridium_star", "report=true", "Training", "a-run/policy"):
+        assert words in page, words
+
+
+def test_a_router_that_is_not_compared_is_refused_before_any_work(run: Path, call):
+    status, out, err = call("policy=null", "report=true", "globe.left=learned", "constellation=iridium_star")
+    assert (status, out) == (2, "")
+    assert "globe.left='learned' is not possible: one of random" in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from functools import partial
 from typing import Any
 
 import ray
 import torch
+from ray.exceptions import RayActorError, RayError
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import COMPONENT_LEARNER, COMPONENT_RL_MODULE, DEFAULT_MODULE_ID
+from ray.rllib.core.learner.learner import Learner
 from ray.rllib.core.learner.learner_group import LearnerGroup
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
@@ -25,13 +28,24 @@ from ray.rllib.utils.metrics import (
     TIMERS,
 )
 
+from agents.cluster import WorkerLost
 from agents.replay import Replay
 from agents.rllib.config import EnvironmentFactory, QMIXConfig
-from agents.rllib.env_runner import ROLLOUT, BatchedEnvRunner, Rollout, RolloutFailure, play_remotely
+from agents.rllib.env_runner import (
+    ROLLOUT,
+    BatchedEnvRunner,
+    PlayedPart,
+    Rollout,
+    RolloutFailure,
+    play_remotely,
+)
 from agents.rllib.learner import PROGRESS
 from agents.rllib.single_process import without_cluster
 
 REPLAY, SAMPLING = "replay", "sampling"
+
+MOST_LOSSES = 10
+"""Deaths of env runners within one iteration that are made good: beyond, they die of what they do."""
 
 
 class QMIX(Algorithm):
@@ -101,28 +115,65 @@ class QMIX(Algorithm):
             rollouts = self.env_runner.sample()
             self.metrics.aggregate([self.env_runner.get_metrics()], key=ENV_RUNNER_RESULTS)
             return rollouts
+        parts = self._play_in_parts()
+        self.metrics.aggregate([part.metrics for part in parts], key=ENV_RUNNER_RESULTS)
+        return [part.rollout for part in parts]
+
+    def _play_in_parts(self) -> list[PlayedPart]:
+        """The parts of the next rollout in their order, from the remote env runners.
+
+        What a runner leaves behind when it dies, the others play: the rollout does not change, it only takes longer.
+        """
+        group, n_parts = self.env_runner_group, self.env_runner_group.num_remote_env_runners()
         state = ray.put({**self._weights(), ROLLOUT: self.rollout})
-        answers = self.env_runner_group.foreach_env_runner(
-            partial(play_remotely, state=state),
-            local_env_runner=False,
-            timeout_seconds=self.config.sample_timeout_s,
-        )
-        if not answers:
-            raise RuntimeError(
-                "no env runner answered: they have died, or need longer than "
-                f"env_runners(sample_timeout_s={self.config.sample_timeout_s})"
-            )
-        rollouts, metrics = [], []
-        for answer in answers:
-            if isinstance(answer, RolloutFailure):
-                raise RuntimeError(
-                    f"env runner {answer.worker_index} failed while it played rollout {self.rollout}:\n"
-                    f"{answer.traceback}"
+        played: dict[int, PlayedPart] = {}
+        lost = 0
+        while len(played) < n_parts:
+            if lost > MOST_LOSSES:
+                raise WorkerLost(
+                    f"env runners died {lost} times while they played iteration {self.rollout + 1}, perhaps for lack "
+                    "of memory: see the logs of Ray on their machines"
                 )
-            rollouts += answer[0]
-            metrics.append(answer[1])
-        self.metrics.aggregate(metrics, key=ENV_RUNNER_RESULTS)
-        return rollouts
+            missing = [part for part in range(n_parts) if part not in played]
+            runners = self._healthy_runners()[: len(missing)]
+            try:
+                answers = group.foreach_env_runner(
+                    [partial(play_remotely, part=part, state=state) for part in missing[: len(runners)]],
+                    local_env_runner=False,
+                    remote_worker_ids=runners,
+                    timeout_seconds=self.config.sample_timeout_s,
+                )
+            except RayError as error:
+                raise WorkerLost(
+                    f"an env runner died while it played iteration {self.rollout + 1}; with "
+                    "cluster.restart_failed_env_runners=true the others go on and Ray starts another"
+                ) from error
+            lost += len(runners) - len(answers)
+            for answer in answers:
+                if isinstance(answer, RolloutFailure):
+                    raise RuntimeError(
+                        f"env runner {answer.worker_index} failed while it played rollout {self.rollout}:\n"
+                        f"{answer.traceback}"
+                    )
+                played[answer.part] = answer
+        return [played[part] for part in range(n_parts)]
+
+    def _healthy_runners(self) -> list[int]:
+        """The numbers of the env runners that are there; waits for one where all have died."""
+        group = self.env_runner_group
+        deadline = time.monotonic() + self.config.env_runner_restore_timeout_s
+        while not (healthy := group.healthy_env_runner_ids()):
+            if time.monotonic() > deadline:
+                raise WorkerLost(
+                    f"all {group.num_remote_env_runners()} env runners have died, and none came back within "
+                    f"{self.config.env_runner_restore_timeout_s:g} s: see the logs of Ray on their machines"
+                )
+            group.probe_unhealthy_env_runners()
+        return healthy
+
+    def restore_env_runners(self, env_runner_group: EnvRunnerGroup) -> list[int]:
+        """The runners that Ray has started again since; they get their state with their next request."""
+        return env_runner_group.probe_unhealthy_env_runners()
 
     def _learn(self) -> None:
         """The gradient steps of one iteration."""
@@ -138,14 +189,28 @@ class QMIX(Algorithm):
                 batch = self.replay.sample(qmix.batch_episodes, self.sampling)
             with self.metrics.log_time((TIMERS, LEARNER_UPDATE_TIMER)):
                 last = update == qmix.updates_per_rollout - 1
-                results = self.learner_group.update(
-                    batch=MultiAgentBatch(
-                        {DEFAULT_MODULE_ID: SampleBatch(batch)}, env_steps=int(batch["length"].sum())
-                    ),
-                    timesteps=timesteps,
-                    _no_metrics_reduce=not last,  # once per iteration is enough
-                )
+                try:
+                    results = self.learner_group.update(
+                        batch=MultiAgentBatch(
+                            {DEFAULT_MODULE_ID: SampleBatch(batch)}, env_steps=int(batch["length"].sum())
+                        ),
+                        timesteps=timesteps,
+                        _no_metrics_reduce=not last,  # once per iteration is enough
+                    )
+                except RayError as error:
+                    raise self._learner_failure(error) from error
         self.metrics.aggregate(results, key=LEARNER_RESULTS)
+
+    def _learner_failure(self, error: RayError) -> Exception:
+        """`error` itself, unless a learner is gone: the others then complain of a lost connection, if at all."""
+        answers = self.learner_group.foreach_learner(
+            _nothing, healthy_only=False, timeout_seconds=self.config.env_runner_health_probe_timeout_s * 10
+        )
+        if not any(isinstance(answer.get(), RayActorError) for answer in answers):
+            return error
+        return WorkerLost(
+            f"a learner died in iteration {self.rollout + 1}, and with it the weights since the last checkpoint"
+        )
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Play the evaluation worlds, the same ones every time, greedily."""
@@ -158,9 +223,12 @@ class QMIX(Algorithm):
 
     def _weights(self) -> dict[str, Any]:
         """What env runners need of the learner's state."""
-        return self.learner_group.get_state(
-            components=f"{COMPONENT_LEARNER}/{COMPONENT_RL_MODULE}", inference_only=True
-        )[COMPONENT_LEARNER]
+        try:
+            return self.learner_group.get_state(
+                components=f"{COMPONENT_LEARNER}/{COMPONENT_RL_MODULE}", inference_only=True
+            )[COMPONENT_LEARNER]
+        except RayError as error:
+            raise self._learner_failure(error) from error
 
     def get_state(
         self,
@@ -191,3 +259,7 @@ class QMIX(Algorithm):
         """Continue where `save_to_path` was called."""
         with without_cluster(self.config.is_local):
             super().restore_from_path(path, *args, **kwargs)
+
+
+def _nothing(learner: Learner, argument: Any = None) -> None:
+    """Answered by every learner that lives."""

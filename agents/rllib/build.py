@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 
-import ray
 import torch
 
 from agents.cluster import ClusterConfig
@@ -14,9 +12,9 @@ from agents.config import AlgorithmConfig
 from agents.policy import Policy
 from agents.rllib.algorithm import QMIX
 from agents.rllib.config import QMIXConfig
+from agents.rllib.connection import connect
 from agents.rllib.module import QMIXTorchModule
 from agents.rllib.routing import make_routing_game
-from envs.config import require
 from envs.observation_layout import ObservationLayout
 from envs.scenario import Scenario
 
@@ -29,13 +27,10 @@ def build_qmix(
     Everything random follows `seed`.
 
     Starts or joins a Ray cluster only if `cluster` has other processes than this one. Raises ConfigError when the
-    machine has fewer GPUs than `cluster` asks for.
+    machine or the Ray cluster has fewer CPUs or GPUs than `cluster` asks for, or cannot be reached.
     """
     torch.set_num_threads(cluster.threads)
-    if cluster.address is None:
-        _require_gpus(cluster)
-    if cluster.address is not None or cluster.env_runners or cluster.learners:
-        _start_ray(cluster)
+    connect(cluster)
     logging.getLogger("ray").setLevel(logging.ERROR)  # RLlib's warnings about its own deprecated calls
     qmix = (
         QMIXConfig()
@@ -47,6 +42,10 @@ def build_qmix(
             num_gpus_per_env_runner=cluster.gpus_per_env_runner,
         )
         .learners(num_learners=cluster.learners, num_gpus_per_learner=cluster.gpus_per_learner)
+        .fault_tolerance(
+            restart_failed_env_runners=cluster.restart_failed_env_runners,
+            delay_between_env_runner_restarts_s=0.0,
+        )
         .debugging(seed=seed, log_level="ERROR")
         .build_algo()
     )
@@ -74,28 +73,3 @@ def _module(algorithm: QMIX) -> QMIXTorchModule:
     module = algorithm.get_module()
     assert isinstance(module, QMIXTorchModule)
     return module
-
-
-def _require_gpus(cluster: ClusterConfig) -> None:
-    wanted = cluster.gpus_per_learner * max(cluster.learners, 1)
-    wanted += cluster.gpus_per_env_runner * cluster.env_runners
-    there = torch.cuda.device_count()
-    require(
-        wanted <= there, "GPUs of cluster", wanted, f"this machine has {there}; see cluster.gpus_per_learner"
-    )
-
-
-def _start_ray(cluster: ClusterConfig) -> None:
-    if ray.is_initialized():
-        return
-    if cluster.address is not None:
-        ray.init(address=cluster.address, log_to_driver=False)
-        return
-    # Ray waits for ever for CPUs that a machine does not have: let processes share them instead.
-    needed = 1 + cluster.threads * (cluster.env_runners + cluster.learners)
-    ray.init(
-        num_cpus=max(needed, os.cpu_count() or 1),
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )

@@ -49,9 +49,13 @@ class QMIXConfig(RLlibConfig):
         self.env_runner_cls = BatchedEnvRunner
         self.num_env_runners = 0
         self.evaluation_config = {"explore": False}
-        # A runner that is lost ends the run. True where machines come and go: training then goes on with those that
-        # are left until Ray has started another; errors of the environment are raised all the same.
+        # A runner that is lost ends the run. True where machines come and go: those that are left then play its part
+        # until Ray has started another; errors of the environment are raised all the same.
         self.restart_failed_env_runners = False
+        # Whether a lost runner is back is asked once an iteration, and not waited for while others can play.
+        self.env_runner_health_probe_timeout_s = 0.5
+        # How long to wait for one where all are lost.
+        self.env_runner_restore_timeout_s = 300.0
         # Weights travel with each request, and there are no connectors: nothing to synchronise after an iteration.
         self._dont_auto_sync_env_runner_states = True
         self.merge_env_runner_states = False

@@ -73,17 +73,26 @@ def _rollout_from_arrays(arrays: dict[str, np.ndarray]) -> Rollout:
 
 
 @dataclass(frozen=True)
+class PlayedPart:
+    """What a remote env runner answers: its part of a rollout, and its metrics."""
+
+    part: int
+    rollout: Rollout
+    metrics: Any
+
+
+@dataclass(frozen=True)
 class RolloutFailure:
-    """What a remote env runner answers instead of a rollout when the environment raised an error."""
+    """What a remote env runner answers instead when the environment raised an error."""
 
     worker_index: int
     traceback: str
 
 
 def play_remotely(
-    runner: Any, state: ray.ObjectRef | dict[str, Any]
-) -> tuple[list[Rollout], Any] | RolloutFailure:
-    """Runs on a remote `BatchedEnvRunner`: take over `state`, play, and answer with the rollouts and their metrics.
+    runner: Any, part: int, state: ray.ObjectRef | dict[str, Any]
+) -> PlayedPart | RolloutFailure:
+    """Runs on a remote `BatchedEnvRunner`: take over `state` and play part number `part` of the rollout it names.
 
     The weights travel with the request. `EnvRunnerGroup.sync_weights` would send them on their own, and drops them
     without a word while an earlier `set_state` is under way; a runner that was restarted would play its first
@@ -91,7 +100,8 @@ def play_remotely(
     """
     try:
         runner.set_state(state)
-        return runner.sample(), runner.get_metrics()
+        (rollout,) = runner.sample(part=part)
+        return PlayedPart(part, rollout, runner.get_metrics())
     except Exception:
         return RolloutFailure(runner.worker_index, traceback.format_exc())
 
@@ -99,8 +109,9 @@ def play_remotely(
 class BatchedEnvRunner(EnvRunner, Checkpointable):
     """Plays the worlds of `QMIXConfig.worlds_per_env_runner` to their end, step by step together.
 
-    A rollout follows from the weights, the run's seed, the number of the rollout and the index of the runner:
-    a runner keeps no random state, so that a restored or restarted one continues where the last one stopped.
+    A rollout follows from the weights, the run's seed and the number of the rollout. Several runners play a part of
+    its worlds each; a runner keeps no random state, so that any of them can play any part, and a restored or
+    restarted one continues where the last one stopped.
 
     device: where environment, network and episodes are.
     env: the `BatchedEnvironment`; None on the local runner of an algorithm that has remote ones.
@@ -173,21 +184,25 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         explore: bool | None = None,
         random_actions: bool = False,
         force_reset: bool = False,
+        part: int | None = None,
         **kwargs: Any,
     ) -> list[Rollout]:
         """Play whole rollouts: one, or as many as `num_timesteps` world steps or `num_episodes` episodes need.
 
-        explore: None follows the configuration. Every rollout starts anew, so `force_reset` changes nothing.
+        explore: None follows the configuration. part: which part of the rollouts' worlds; None: the one of this
+            runner's index. Every rollout starts anew, so `force_reset` changes nothing.
         """
         if self.env is None:
             raise ValueError("this local env runner has no environment: sample from the remote env runners")
         explore = bool(self.config.explore) if explore is None else explore
+        part = max(0, self.worker_index - 1) if part is None else part
+        first = FIRST_EVALUATION_ROLLOUT if self.config.in_evaluation else self.rollout
         rollouts: list[Rollout] = []
         episodes = timesteps = 0
         with self.metrics.log_time(SAMPLE_TIMER):
             while not rollouts or episodes < (num_episodes or 0) or timesteps < (num_timesteps or 0):
-                number = self._rollout_number(len(rollouts))
-                rollouts.append(self._play(number, explore=explore, random_actions=random_actions))
+                number = first + len(rollouts)
+                rollouts.append(self._play(number, part, explore=explore, random_actions=random_actions))
                 episodes += len(rollouts[-1].episodes)
                 timesteps += rollouts[-1].env_steps()
         if not self.config.in_evaluation:
@@ -196,14 +211,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             self._log(rollout)
         return rollouts
 
-    def _rollout_number(self, already: int) -> int:
-        """Which of all rollouts of the run comes next on this runner: the runners take turns."""
-        runners, mine = max(1, self.config.num_env_runners), max(0, self.worker_index - 1)
-        if self.config.in_evaluation:
-            return FIRST_EVALUATION_ROLLOUT + already * runners + mine
-        return (self.rollout + already) * runners + mine
-
-    def _play(self, number: int, *, explore: bool, random_actions: bool) -> Rollout:
+    def _play(self, number: int, part: int, *, explore: bool, random_actions: bool) -> Rollout:
         assert self.env is not None
         epsilon = self.qmix.epsilon(self.config.progress(self.rollout)) if explore else 0.0
         episodes = play_rollout(
@@ -212,6 +220,8 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             seed=self.config.run_seed,
             rollout=number,
             epsilon=1.0 if random_actions else epsilon,
+            part=part,
+            parts=max(1, self.config.num_env_runners),
         )
         if explore:
             self.metrics.log_value("epsilon", epsilon, window=1)

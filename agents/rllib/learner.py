@@ -12,6 +12,7 @@ from torch import Tensor
 
 from agents.qmix import QMIXModel
 from agents.rllib.module import QMIXTorchModule
+from agents.shards import ProcessGroup
 
 if TYPE_CHECKING:
     from agents.rllib.config import QMIXConfig
@@ -25,6 +26,7 @@ class QMIXTorchLearner(TorchLearner):
 
     One call of `update` is one gradient step, followed by one step of the target networks. What `TorchLearner` adds
     to that (learning-rate schedules over time steps, its own clipping, zeroing of non-finite gradients) is left out.
+    Several learners, with a shard of each batch, make the update that one makes with all of it, up to rounding.
     """
 
     def __init__(self, *, config: QMIXConfig, **kwargs: Any) -> None:
@@ -38,6 +40,12 @@ class QMIXTorchLearner(TorchLearner):
         module = self.module[DEFAULT_MODULE_ID].unwrapped()
         assert isinstance(module, QMIXTorchModule)
         return module.model
+
+    def build(self) -> None:
+        """Several learners compute the loss of the whole batch, each its share of it."""
+        super().build()
+        if self.distributed:
+            self.model.shards = ProcessGroup()
 
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """The plain trainer's optimiser; no RLlib schedule, the rate follows `PROGRESS`."""
@@ -70,14 +78,8 @@ class QMIXTorchLearner(TorchLearner):
         self.get_optimizer().step()
 
     def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
-        """Let the target networks follow, and let several learners agree on the running statistics: each has seen
-        its own shard of the batch."""
+        """Let the target networks follow."""
         self.model.update_targets(self.qmix.target_tau)
-        if self.distributed:
-            for statistic in self.model.buffers():
-                if statistic.is_floating_point():
-                    torch.distributed.all_reduce(statistic)  # the sum: gloo knows no mean
-                    statistic /= torch.distributed.get_world_size()
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Load weights whatever their sequence number: `Learner` ignores those that are not newer than its own,

@@ -46,7 +46,7 @@ class RunFolder:
         folder = cls(path)
         claim(path)
         folder.write_config(config)
-        _point(root / LATEST, path.name)
+        point_to(root / LATEST, path.name)
         return folder
 
     @classmethod
@@ -147,7 +147,7 @@ def _make_new(root: Path, stem: str) -> Path:
             number += 1
 
 
-def _point(link: Path, target: str) -> None:
+def point_to(link: Path, target: str) -> None:
     """Make `link` a symbolic link to `target` beside it, without a moment at which there is none."""
     unfinished = link.with_name(f"{link.name}{UNFINISHED}{os.getpid()}")
     unfinished.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -13,7 +14,8 @@ INTERRUPTED = 130
 class Interruption:
     """Notes Ctrl-C or a termination request instead of dying, so that the iteration can end and be saved.
 
-    A second one stops at once, with KeyboardInterrupt. Used as a context manager in the main thread.
+    A second one stops at once, with KeyboardInterrupt. Used as a context manager. Signals reach the main thread only:
+    in another (a trial of Ray Tune, say) nothing is noted, and who started the thread decides what becomes of it.
     """
 
     signals = (signal.SIGINT, signal.SIGTERM)
@@ -22,7 +24,8 @@ class Interruption:
         self.requested = False
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._note) for number in self.signals}
+        mine = self.signals if threading.current_thread() is threading.main_thread() else ()
+        self._before = {number: signal.signal(number, self._note) for number in mine}
         return self
 
     def __exit__(

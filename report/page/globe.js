@@ -17,7 +17,7 @@ class Globe {
     this.places = scene.stations.map((station) => ({
       ...station, position: onSphere(station.latitude_deg, station.longitude_deg, EARTH),
     }));
-    this.light = new deck.DirectionalLight({ color: [255, 255, 255], intensity: 1.25, direction: [1, 0, 0] });
+    this.light = new deck.DirectionalLight({ color: [255, 255, 255], intensity: 0.75, direction: [1, 0, 0] });
     this.deck = new deck.Deck({
       parent: stage,
       views: this.views(),
@@ -116,10 +116,12 @@ class Globe {
     const before = this.choice;
     this.choice = { ...this.choice, ...choice };
     satellitePositions(this.world, 0, this.positions);
-    this.outerRadius = Math.hypot(...pointAt(this.positions, 0));
+    const radii = Array.from({ length: this.n }, (_, i) => Math.hypot(...pointAt(this.positions, i)));
+    this.outerRadius = Math.max(...radii);
+    const meanRadius = radii.reduce((sum, radius) => sum + radius, 0) / this.n;
     const { world } = this;
     this.still = new Float32Array(this.positions);
-    this.earthLayers = earthLayers(this.earth, this.scene, (this.outerRadius / EARTH - 1) * EARTH_KM);
+    this.earthLayers = earthLayers(this.earth, this.scene, (meanRadius / EARTH - 1) * EARTH_KM);
     this.light.direction = world.sun.map((value) => -value);
     this.most = Math.max(1, ...this.sides.map((side) => Math.max(0, ...this.replay(side).sharing)));
     this.fixed = Object.fromEntries(this.sides.map((side) => {

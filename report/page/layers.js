@@ -17,7 +17,7 @@ function loadColour(load, most, alpha = 255) {
 
 const overEarth = { depthWriteEnabled: false };
 
-const ATMOSPHERE = [[1.12, 10], [1.085, 16], [1.055, 26], [1.035, 40]]; // radius, alpha
+const ATMOSPHERE = [[1.05, 18], [1.025, 34]]; // radius, alpha
 
 function earthLayers(earth, scene, altitude) {
   const circles = scene.stations.map((station) => horizonCircle(station, scene.mask_deg, altitude));

@@ -26,7 +26,7 @@ def training_section(results: Results) -> Section | None:
         if points:
             x, y = zip(*points, strict=True)
             made = lines(
-                {metric: {"x": x, "y": y}}, x=ITERATION, y=label, height=240, markers=len(points) < 40
+                {metric: {"x": x, "y": y}}, x=ITERATION, y=label, height=280, markers=len(points) < 40
             )
             made.legend.visible = False
             plots.append(Plot(label[0].upper() + label[1:], made))

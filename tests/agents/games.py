@@ -49,7 +49,7 @@ class CooperativeGame(ABC):
         self.agent_state_size = n_states
         self.summary_size = n_states
 
-    def reset(self, seed: int) -> None:
+    def reset(self, seed: int, *, first: int = 0, of: int | None = None) -> None:
         self.situation = torch.zeros(self.n_worlds, dtype=torch.int64)  # [E] 0..n_states-1
         self.clock = 0
 
@@ -137,7 +137,10 @@ class WalkGame:
         self.n_worlds, self.n_agents, self.used, self.max_steps = n_worlds, n_agents, used, max_steps
         self.stumble = stumble
 
-    def reset(self, seed: int) -> None:
+    def reset(self, seed: int, *, first: int = 0, of: int | None = None) -> None:
+        assert of in (None, self.n_worlds), (
+            "its worlds cannot be shared: chance runs on while they are played"
+        )
         self.random = torch.Generator().manual_seed(seed)
         shape = (self.n_worlds, self.n_agents)
         self.in_use = (torch.arange(self.n_agents) < self.used).expand(shape)

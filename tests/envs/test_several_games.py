@@ -59,3 +59,18 @@ def test_games_that_a_learner_cannot_take_for_one_are_refused(change: dict, word
         SeveralGames([game(SCENARIO), game(replace(SCENARIO, **change))])
     with pytest.raises(ValueError, match="at least one"):
         SeveralGames([])
+
+
+def test_the_worlds_of_a_seed_can_be_shared_out() -> None:
+    whole, part = game(SCENARIO, 6), game(SCENARIO, 2)
+    whole.reset(4)
+    worlds = whole.simulator.worlds
+    for first in (0, 2, 4):
+        part.reset(4, first=first, of=6)
+        for name in ("slot", "source", "destination", "size_mbit", "present"):
+            expected = getattr(worlds, name)[first : first + 2]
+            assert torch.equal(getattr(part.simulator.worlds, name), expected), name
+    SeveralGames([part]).reset(4, first=4, of=6)
+    assert torch.equal(part.simulator.worlds.source, worlds.source[4:])
+    with pytest.raises(ValueError, match="worlds 5 to 6 are not among 6"):
+        part.reset(4, first=5, of=6)

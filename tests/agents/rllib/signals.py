@@ -60,17 +60,22 @@ class SignalGame:
     def __init__(self, n_worlds: int, device: torch.device | str = "cpu") -> None:
         self.n_worlds, self.device = n_worlds, torch.device(device)
 
-    def reset(self, seed: int) -> None:
+    def reset(self, seed: int, *, first: int = 0, of: int | None = None) -> None:
         g = torch.Generator().manual_seed(seed)
-        worlds, steps = (self.n_worlds, self.n_agents), self.max_steps + 1
-        self.right = torch.randint(self.n_actions, (steps, *worlds), generator=g).to(self.device)
-        legal = torch.rand((steps, *worlds, self.n_actions), generator=g).to(self.device) < 0.6
-        self.legal = legal.scatter(-1, self.right[..., None], True)
-        self.noise = torch.randn((steps, *worlds, 2), generator=g).to(self.device)
-        self.acts = torch.rand((steps, *worlds), generator=g).to(self.device) < 0.7
-        self.acts[..., 0] = True
-        self.length = torch.randint(1, self.max_steps + 1, (self.n_worlds,), generator=g).to(self.device)
-        self.long = torch.rand(self.n_worlds, generator=g).to(self.device) < 0.2
+        of, mine = of or self.n_worlds, slice(first, first + self.n_worlds)
+        worlds, steps = (of, self.n_agents), self.max_steps + 1
+        right = torch.randint(self.n_actions, (steps, *worlds), generator=g)
+        legal = torch.rand((steps, *worlds, self.n_actions), generator=g) < 0.6
+        noise = torch.randn((steps, *worlds, 2), generator=g)
+        acts = torch.rand((steps, *worlds), generator=g) < 0.7
+        acts[..., 0] = True
+        length = torch.randint(1, self.max_steps + 1, (of,), generator=g)
+        long = torch.rand(of, generator=g) < 0.2
+        self.right, self.legal, self.noise, self.acts = (
+            x[:, mine].to(self.device)
+            for x in (right, legal.scatter(-1, right[..., None], True), noise, acts)
+        )
+        self.length, self.long = length[mine].to(self.device), long[mine].to(self.device)
         self.clock = 0
 
     def _running(self) -> Tensor:
@@ -127,11 +132,11 @@ def make_dying_once(context: EnvContext) -> SignalGame:
     import os
 
     class Dying(SignalGame):
-        def reset(self, seed: int) -> None:
+        def reset(self, seed: int, *, first: int = 0, of: int | None = None) -> None:
             mark = Path(context["mark"])
-            if context.worker_index == 1 and seed >= 2 and not mark.exists():
+            if context.worker_index == 1 and seed % 1_000_000 >= 2 and not mark.exists():
                 mark.touch()
                 os._exit(1)
-            super().reset(seed)
+            super().reset(seed, first=first, of=of)
 
     return Dying(context["n_worlds"], context["device"])

@@ -118,7 +118,7 @@ def test_gpus_that_are_not_there_are_refused_at_once(build: Build) -> None:
     config = config_of("experiment=smoke")
     for cluster in (
         ClusterConfig(gpus_per_learner=99),
-        ClusterConfig(env_runners=3, gpus_per_env_runner=33.0),
+        ClusterConfig(env_runners=2, gpus_per_env_runner=50.0),
     ):
         with pytest.raises(ConfigError, match="GPUs"):
             build(replace(config, cluster=cluster))

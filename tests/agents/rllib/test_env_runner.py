@@ -11,6 +11,7 @@ from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.utils.metrics import EPISODE_RETURN_MEAN, NUM_ENV_STEPS_SAMPLED, NUM_EPISODES
 
 from agents.episodes import Episodes
+from agents.replay import Replay
 from agents.rllib.env_runner import ROLLOUT, BatchedEnvRunner, Rollout, RolloutFailure, play_remotely
 from agents.trainer import Trainer
 from tests.agents.rllib.signals import SMALL, SignalGame, make_broken, make_deaf
@@ -38,12 +39,37 @@ def test_rollout_depends_on_its_number_and_not_on_what_was_played_before(config)
     assert not same(played[2], played[3])
 
 
-def test_runners_share_the_worlds_and_play_different_ones(config):
+@pytest.mark.parametrize("n_runners", [2, 4])
+def test_the_parts_of_several_runners_are_the_rollout_of_one(config, n_runners):
+    whole = BatchedEnvRunner(config=config)
+    whole.set_state({ROLLOUT: 2})
+    (together,) = whole.sample()
+    config.env_runners(num_env_runners=n_runners)
+    parts = []
+    for index in range(1, n_runners + 1):
+        runner = BatchedEnvRunner(config=config, worker_index=index)
+        runner.set_state({ROLLOUT: 2})
+        parts += runner.sample()
+    assert [len(part.episodes) for part in parts] == [16 // n_runners] * n_runners
+    assert same_episodes(Replay(16), [together], Replay(16), parts)
+
+
+def same_episodes(a: Replay, of_a: list[Rollout], b: Replay, of_b: list[Rollout]) -> bool:
+    """Whether two replays hold the same after they were given these rollouts."""
+    for replay, rollouts in ((a, of_a), (b, of_b)):
+        for rollout in rollouts:
+            replay.add(rollout.episodes)
+    first, second = (replay.sample(64, torch.Generator().manual_seed(0)) for replay in (a, b))
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_any_runner_plays_any_part(config):
     config.env_runners(num_env_runners=2)
     first, second = (BatchedEnvRunner(config=config, worker_index=i) for i in (1, 2))
-    a, b = first.sample()[0].episodes, second.sample()[0].episodes
-    assert len(a) == len(b) == 8
-    assert not torch.equal(a.length, b.length) or not torch.equal(a.observation, b.observation)
+    (own,) = second.sample()
+    (borrowed,) = first.sample(part=1)
+    assert same(own.episodes, borrowed.episodes)
+    assert not same(own.episodes, BatchedEnvRunner(config=config, worker_index=1).sample()[0].episodes)
 
 
 def test_local_runner_beside_remote_ones_needs_no_environment(config):
@@ -128,7 +154,7 @@ def test_error_of_the_environment_is_raised_here_and_answered_from_afar(config):
         runner.sample()
     with pytest.raises(ArithmeticError, match="antenna"):
         runner.apply(lambda r: r.sample())
-    answer = play_remotely(runner, {})
+    answer = play_remotely(runner, 0, {})
     assert isinstance(answer, RolloutFailure)
     assert "ArithmeticError: the antenna fell off" in answer.traceback
     assert "signals.py" in answer.traceback
