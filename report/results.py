@@ -17,7 +17,8 @@ class Results:
     """An evaluation in memory, and the folder with whatever else was measured of the same policy.
 
     learned: name of the policy among the compared routers; None: there is no policy. run: the folder that the policy
-    comes from. settings: the whole configuration, plain values. propagator: of the orbits.
+    comes from. settings: the whole configuration, plain values. propagator: of the orbits. remarks: what a reader
+    should know before anything else.
     """
 
     folder: Path
@@ -28,6 +29,7 @@ class Results:
     propagator: str
     learned: str | None = None
     run: Path | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def subject(self) -> str:

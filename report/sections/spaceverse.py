@@ -49,12 +49,23 @@ def spaceverse_section(results: Results) -> Section | None:
         "Vision-language inference (SpaceVerse)",
         words=_words(tables, stored),
         tables=tuple(
-            Table.of(content["title"], content["rows"], note=content["note"], folded=name != "headline")
+            Table.of(
+                content["title"],
+                content["rows"],
+                {key: _head(key) for row in content["rows"] for key in row},
+                note=content["note"],
+                folded=name != "headline",
+            )
             for name, content in stored.items()
             if content.get("rows")
         ),
         plots=plots_of(specs, tables),
     )
+
+
+def _head(key: str) -> str:
+    """What stands over a column; half the width of an interval is named after what it belongs to."""
+    return key.replace("_ci95", " ±95%").replace("_", " ")
 
 
 def _words(tables: Mapping[str, list[dict[str, Any]]], stored: Mapping[str, Any]) -> tuple[str, ...]:
