@@ -18,7 +18,7 @@ from rich.console import Console
 import agents
 from agents.evaluation import Comparison, compare, save_report, table
 from agents.routers import ROUTERS, Router, make_router
-from agents.routers.trained import is_export, trained_router
+from agents.routers.trained import is_export, trained_router, trained_routers
 from agents.run.tracking import track_results
 from configs.command import command
 from configs.convert import to_plain
@@ -64,17 +64,18 @@ def evaluate(
     evaluation: EvaluationConfig,
     folder: Path,
     *,
-    learned: Router | None = None,
+    learned: Sequence[Router] = (),
     settings: dict[str, Any] | None = None,
     seen: Sequence[int] = (),
     console: Console | None = None,
     globe: GlobeConfig | None = None,
     run: Path | None = None,
 ) -> Comparison:
-    """Compare `learned`, the router of a policy, and all baseline routers on worlds in the test slots of `scenario`.
+    """Compare a policy and all baseline routers on worlds in the test slots of `scenario`.
 
     Shows the table on `console` and writes evaluation.json, evaluation.csv and evaluation.png into `folder`.
 
+    learned: the routers of the policy's trainings, over which its results are means.
     settings: further settings worth keeping beside the results (how the policy was trained, say).
     seen: test slots in which the policy was trained or chosen; there should be none, and a warning says if there are.
     globe: write report.html as well, with this globe. run: folder that the policy comes from, whose training it shows.
@@ -82,8 +83,8 @@ def evaluate(
     compared.
     """
     console = console or Console()
-    highlight = learned.name if learned else None
-    routers = [*([learned] if learned else []), *(make() for make in ROUTERS.values())]
+    highlight = learned[0].name if learned else None
+    routers = [*learned, *(make() for make in ROUTERS.values())]
     routers += [make_router(name, "evaluation.routers") for name in evaluation.routers]
     if globe is not None:
         globe.check_routers(tuple(router.name for router in routers))
@@ -106,6 +107,7 @@ def evaluate(
             ephemeris,
             worlds,
             scenario.environment,
+            averaged={learned[0].name: [one.name for one in learned]} if learned else {},
             workers=evaluation.workers,
             on_progress=lambda what: status.update(f"routing {worlds.n_worlds} worlds: {what}"),
             on_routes=episodes.add if globe is not None else None,
@@ -170,8 +172,8 @@ def show_routers(config: EvaluateConfig) -> None:
         config.scenario,
         config.evaluation,
         results_folder(path),
-        learned=trained_router(path) if path else None,
-        settings={"policy": config.policy},
+        learned=trained_routers([path, *map(Path, config.more_policies)]) if path else (),
+        settings={"policy": config.policy, "more_policies": list(config.more_policies)},
         seen=seen_slots(config, path) if path else (),
         globe=config.globe if config.report else None,
         run=path.parent if path and path.is_file() else path,
@@ -191,7 +193,7 @@ def show_bs_marl(config: EvaluateConfig) -> None:
         run / FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
-        learned=tuple(map(trained_router, (path, *map(Path, config.bs_marl.more_policies)))) if path else (),
+        learned=trained_routers([path, *map(Path, config.more_policies)]) if path else (),
         runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
         settings=to_plain(config),
         console=console,
