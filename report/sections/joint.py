@@ -27,7 +27,7 @@ def joint_section(results: Results) -> Section | None:
         words=(
             stored["headline"],
             f"Measured on {stored['n_worlds']} worlds, packets routed by {stored['router']}. Seconds of the models are "
-            "estimates (docs/vision.md).",
+            f"estimates (docs/vision.md). {results.origin(FILE)}",
         ),
         tables=tuple(
             Table.of(

@@ -56,6 +56,7 @@ def results(episodes: Episodes, tmp_path_factory: pytest.TempPathFactory) -> Res
         settings=to_plain(SCENARIO),
         propagator="j2",
         run=folder,
+        remarks=("What one should know < the rest.",),
     )
 
 
