@@ -19,7 +19,7 @@ from rich.console import Console
 import agents
 from agents.evaluation import Comparison, compare, save_report, table
 from agents.routers import ROUTERS, Router, make_router
-from agents.routers.trained import is_export, trained_router
+from agents.routers.trained import is_export, trained_router, trained_routers
 from agents.run.tracking import track_results
 from configs.command import command
 from configs.convert import to_plain
@@ -72,17 +72,18 @@ def evaluate(
     evaluation: EvaluationConfig,
     folder: Path,
     *,
-    learned: Router | None = None,
+    learned: Sequence[Router] = (),
     settings: dict[str, Any] | None = None,
     seen: Sequence[int] = (),
     console: Console | None = None,
     globe: GlobeConfig | None = None,
     run: Path | None = None,
 ) -> Comparison:
-    """Compare `learned`, the router of a policy, and all baseline routers on worlds in the test slots of `scenario`.
+    """Compare a policy and all baseline routers on worlds in the test slots of `scenario`.
 
     Shows the table on `console` and writes evaluation.json, evaluation.csv and evaluation.png into `folder`.
 
+    learned: the routers of the policy's trainings, over which its results are means.
     settings: further settings worth keeping beside the results (how the policy was trained, say).
     seen: test slots in which the policy was trained or chosen; there should be none, and a warning says if there are.
     globe: write report.html as well, with this globe. run: folder that the policy comes from, whose training it shows.
@@ -90,28 +91,31 @@ def evaluate(
     compared.
     """
     console = console or Console()
-    highlight = learned.name if learned else None
-    routers = [*([learned] if learned else []), *(make() for make in ROUTERS.values())]
+    highlight = learned[0].name if learned else None
+    routers = [*learned, *(make() for make in ROUTERS.values())]
     routers += [make_router(name, "evaluation.routers") for name in evaluation.routers]
     if globe is not None:
         globe.check_routers(tuple(router.name for router in routers))
+    remarks = []
     if seen:
-        console.print(
+        remarks.append(
             f"warning: in {len(seen)} of the {scenario.day.test_slots} test slots the policy was trained or chosen "
-            "(day.* is not as in its run): its figures are too good",
-            soft_wrap=True,
+            "(day.* is not as in its run): its figures are too good"
         )
+        console.print(remarks[0], soft_wrap=True)
     with console.status("building the test worlds") as status:
         ephemeris = scenario.ephemeris("test")
         worlds = scenario.worlds(ephemeris, evaluation.worlds, seed=evaluation.seed)
         for remark in scenario.remarks(ephemeris):
             console.print(remark, highlight=False, soft_wrap=True)
+            remarks.append(remark)
         episodes = Episodes(ephemeris, worlds, scenario.environment)
         comparison = compare(
             routers,
             ephemeris,
             worlds,
             scenario.environment,
+            averaged={learned[0].name: [one.name for one in learned]} if learned else {},
             workers=evaluation.workers,
             on_progress=lambda what: status.update(f"routing {worlds.n_worlds} worlds: {what}"),
             on_routes=episodes.add if globe is not None else None,
@@ -143,6 +147,7 @@ def evaluate(
             propagator=scenario.day.propagator,
             learned=highlight,
             run=run,
+            remarks=tuple(remarks),
         )
         report_on(results, console)
     track_results(folder, folder, headline(comparison, highlight), say=partial(console.print, soft_wrap=True))
@@ -175,8 +180,8 @@ def show_routers(config: EvaluateConfig) -> None:
         config.scenario,
         config.evaluation,
         results_folder(path),
-        learned=trained_router(path) if path else None,
-        settings={"policy": config.policy},
+        learned=trained_routers([path, *map(Path, config.more_policies)]) if path else (),
+        settings={"policy": config.policy, "more_policies": list(config.more_policies)},
         seen=seen_slots(config, path) if path else (),
         globe=config.globe if config.report else None,
         run=path.parent if path and path.is_file() else path,
@@ -196,7 +201,7 @@ def show_bs_marl(config: EvaluateConfig) -> None:
         run / FOLDER,
         n_worlds=config.evaluation.worlds,
         seed=config.evaluation.seed,
-        learned=tuple(map(trained_router, (path, *map(Path, config.bs_marl.more_policies)))) if path else (),
+        learned=trained_routers([path, *map(Path, config.more_policies)]) if path else (),
         runs=tuple(map(Path, config.bs_marl.training_runs)) or own_run,
         settings=to_plain(config),
         console=console,

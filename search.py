@@ -28,7 +28,7 @@ from rich.table import Table
 from agents.run.folder import RunFolder, point_to
 from agents.run.interruption import INTERRUPTED
 from agents.run.metrics_file import ITERATION, read_metrics
-from agents.search import METRIC
+from agents.search import METRIC, SearchConfig
 from configs.convert import to_plain
 from configs.schema import Job, TrainConfig
 from configs.space import changed, load_space, space_file
@@ -60,7 +60,8 @@ def search(config: TrainConfig, console: Console) -> None:
     folder = _folder(config)
     console.print(f"{len(trials)} trials in {folder.shown}", soft_wrap=True)
     ended = _read_ended(folder)
-    everyone = replace(config, job=Job.run, resume=None, folder=str((folder.path / TRIALS).resolve()))
+    runs = str((folder.path / TRIALS).resolve())
+    everyone = replace(config, job=Job.run, resume=None, search=SearchConfig(), folder=runs)
 
     def on_end(name: str, error: str | None) -> None:
         ended[name] = error

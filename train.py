@@ -70,7 +70,7 @@ def train_and_evaluate(config: TrainConfig, console: Console) -> None:
         config.scenario,
         config.evaluation,
         run.path,
-        learned=LearnedRouter(policy),
+        learned=(LearnedRouter(policy),),
         settings=settings_of(config),
         console=console,
     )

@@ -157,6 +157,7 @@ class EvaluateConfig:
 
     policy: folder of the run, or folder or .onnx file of the export, whose policy is evaluated; "shipped": the one that
         comes with LEOMix, on the scenario of configs/evaluate.yaml; None: the routers that need no training.
+    more_policies: the policy trained with other seeds, named as `policy` is; its results are means over all of them.
     show: what is measured; `experiment=` sets it.
     report: write report.html too; it replays episodes of the routers, which are compared for it whatever `show` is.
     """
@@ -164,6 +165,7 @@ class EvaluateConfig:
     constellation: AnyFleet
     link: Link
     policy: str | None = SHIPPED_POLICY
+    more_policies: tuple[str, ...] = ()
     show: Show = Show.routers
     report: bool = False
     globe: GlobeConfig = field(default_factory=GlobeConfig)
@@ -178,8 +180,9 @@ class EvaluateConfig:
     joint: JointConfig = field(default_factory=JointConfig)
 
     def __post_init__(self) -> None:
-        more, allowed = self.bs_marl.more_policies, "none without a policy that they are averaged with"
-        require(bool(self.policy) or not more, "bs_marl.more_policies", more, allowed)
+        more, where = self.more_policies, (Show.routers, Show.bs_marl)
+        allowed = "none without a policy that they are averaged with, and where show is routers or bs_marl"
+        require(not more or (bool(self.policy) and self.show in where), "more_policies", more, allowed)
 
     @property
     def scenario(self) -> Scenario:

@@ -113,6 +113,18 @@ def test_the_shipped_policy_is_evaluated_when_none_is_named(tmp_path: Path, call
     assert stored["worlds"]["n_tasks"] == 2, "the command line's scenario, not the one it was trained on"
 
 
+def test_a_policy_trained_with_several_seeds_is_one_row(run: Path, call):
+    status, out, _ = call("policy=runs/a-run", f"more_policies=[runs/a-run/{POLICY_FILE}]")
+    assert status == 0
+    assert "learned x2" in out
+    stored = json.loads((run / "evaluation.json").read_text())
+    row = next(row for row in stored["routers"] if row["router"] == "learned")
+    assert (row["trainings"], len(stored["routers"])) == (2, len(ROUTERS) + 1)
+    status, _, err = call("policy=null", "more_policies=[runs/a-run]")
+    assert status == 2
+    assert "more_policies" in err
+
+
 def test_everything_that_can_be_shown_has_a_function():
     assert set(evaluate.SHOWS) == set(Show)
 
@@ -126,7 +138,7 @@ def test_the_experiments_of_the_paper_with_a_policy(run: Path, call, monkeypatch
         "experiment=bs_marl",
         "task.n_tasks=2",
         "bs_marl.router=dijkstra",
-        f"bs_marl.more_policies=[runs/a-run/{POLICY_FILE}]",
+        f"more_policies=[runs/a-run/{POLICY_FILE}]",
         *few,
     )
     assert status == 0

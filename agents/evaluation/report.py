@@ -39,7 +39,7 @@ def table(comparison: Comparison, *, highlight: str | None = None) -> Table:
         out.add_column(column, justify="right", no_wrap=True)
     for result in _slowest_first(comparison):
         out.add_row(
-            result.router,
+            result.router + (f" x{result.trainings}" if result.trainings > 1 else ""),
             f"{result.mean_delay_s:.3f}",
             f"{result.p95_delay_s:.2f}",
             f"{100 * result.delivery:.2f}",

@@ -173,6 +173,7 @@ def _manifest(policy: Policy, scenario: Scenario, provenance: Provenance) -> dic
             "max_hops": scenario.environment.max_hops,
             "relay_s_per_mbit": scenario.environment.relay_s_per_mbit,
             "feasibility_mask": scenario.environment.feasibility_mask,
+            "dead_ends": scenario.environment.dead_ends.value,
             "loads": loads_of(policy.observation).value,
             "broadcast_delay_steps": scenario.environment.broadcast_delay_steps,
             "announced_hops": ANNOUNCED_HOPS,

@@ -32,6 +32,8 @@ OPPOSITE = (1, 0, 3, 2)
 
 DOWN_S_PER_MBIT = 1e4
 """s per Mbit of a link that is down."""
+UNREACHABLE = (0.0, 1e3, 1e4)
+"""s per Mbit, s and hops of the way to an unreachable destination."""
 LIGHT_KM_S = 299792.458
 FORBIDDEN_S = 1e3
 """Added to the cost of going straight back, more than any way costs."""
@@ -185,7 +187,8 @@ class Ring:
     well appear twice. A neighbour behind a link that is down keeps its place, with any finite numbers.
 
     From the ephemeris: is_destination [N, M]; cost_to_go [N, M, 3], to the packet's destination alone in the network:
-    s per Mbit (links and relays between the ends), s of propagation, fewest hops. s_per_mbit, propagation_s
+    s per Mbit (links and relays between the ends), s of propagation, fewest hops (UNREACHABLE where there is no way).
+    s_per_mbit, propagation_s
     [N, M, 4], of the outgoing links (DOWN_S_PER_MBIT and 0 where down).
     Counted on board, or as last broadcast: link_packets, link_mbit [N, M, 4], what has used the outgoing links;
     relayed_packets, relayed_mbit [N, M], what was relayed; announced_packets, announced_mbit [N, M, 4], what the

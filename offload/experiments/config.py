@@ -14,7 +14,6 @@ class BsMarlConfig:
     volumes_mbit: data volume D of every task, Fig. 3. computing_tops: capacity of a computing satellite, Fig. 4.
     router: routes where there is no policy.
     router_worlds: worlds of the table of schemes by routers, some of which are slow.
-    more_policies: the policy trained with other seeds; results are means over all, intervals over seeds and worlds.
     training_runs: folders of runs, or of studies, whose training curves are compared, Fig. 6; runs that differ only in
         their seed are averaged.
     """
@@ -23,7 +22,6 @@ class BsMarlConfig:
     computing_tops: tuple[float, ...] = (2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
     router: str = "look_ahead_3"
     router_worlds: int = 50
-    more_policies: tuple[str, ...] = ()
     training_runs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

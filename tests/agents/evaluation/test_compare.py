@@ -133,3 +133,17 @@ def test_report_holds_the_stable_keys_and_every_figure(comparison: Comparison, t
     assert float(rows[1]["ci95_low"]) == comparison["dijkstra"].ci95.low
     assert (tmp_path / FIGURE_FILE).read_bytes().startswith(b"\x89PNG")
     assert {path.name for path in tmp_path.iterdir()} == {JSON_FILE, CSV_FILE, FIGURE_FILE}
+
+
+def test_trainings_of_one_policy_are_one_result(ephemeris: Ephemeris, worlds: Worlds):
+    routers = [ROUTERS[name]() for name in ("dijkstra", "min_hop")]
+    alone = compare(routers, ephemeris, worlds, CONFIG)
+    both = compare(routers, ephemeris, worlds, CONFIG, averaged={"dijkstra": ["dijkstra", "min_hop"]})
+    assert [result.router for result in both.results] == ["dijkstra", "best_response_single", "best_response"]
+    together, each = both["dijkstra"], [alone["dijkstra"], alone["min_hop"]]
+    assert (together.trainings, alone["dijkstra"].trainings) == (2, 1)
+    for name in ("mean_delay_s", "ratio_to_best_response", "ratio_to_best_response_single", "delivery"):
+        assert getattr(together, name) == pytest.approx(np.mean([getattr(one, name) for one in each]))
+    assert together.undelivered == sum(one.undelivered for one in each)
+    assert together.ci95.low <= min(one.ratio_to_best_response for one in each)
+    assert together.ci95.high >= max(one.ratio_to_best_response for one in each)

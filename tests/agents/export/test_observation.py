@@ -113,6 +113,7 @@ def test_the_units_are_those_of_the_document():
 def test_the_constants_are_those_of_training():
     assert tuple(onboard.OPPOSITE) == constellation.OPPOSITE
     assert onboard.DOWN_S_PER_MBIT == ephemeris.DOWN_S_PER_MBIT
+    assert onboard.UNREACHABLE == (0.0, ephemeris.UNREACHABLE_S, ephemeris.UNREACHABLE_HOPS)
     assert onboard.LIGHT_KM_S == links.LIGHT_KM_S
     assert onboard.FORBIDDEN_S == observation.FORBIDDEN_S
     assert onboard.ANNOUNCED_WEIGHT == observation.ANNOUNCED_WEIGHT
