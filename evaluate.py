@@ -88,17 +88,19 @@ def evaluate(
     routers += [make_router(name, "evaluation.routers") for name in evaluation.routers]
     if globe is not None:
         globe.check_routers(tuple(router.name for router in routers))
+    remarks = []
     if seen:
-        console.print(
+        remarks.append(
             f"warning: in {len(seen)} of the {scenario.day.test_slots} test slots the policy was trained or chosen "
-            "(day.* is not as in its run): its figures are too good",
-            soft_wrap=True,
+            "(day.* is not as in its run): its figures are too good"
         )
+        console.print(remarks[0], soft_wrap=True)
     with console.status("building the test worlds") as status:
         ephemeris = scenario.ephemeris("test")
         worlds = scenario.worlds(ephemeris, evaluation.worlds, seed=evaluation.seed)
         for remark in scenario.remarks(ephemeris):
             console.print(remark, highlight=False, soft_wrap=True)
+            remarks.append(remark)
         episodes = Episodes(ephemeris, worlds, scenario.environment)
         comparison = compare(
             routers,
@@ -137,6 +139,7 @@ def evaluate(
             propagator=scenario.day.propagator,
             learned=highlight,
             run=run,
+            remarks=tuple(remarks),
         )
         report_on(results, console)
     track_results(folder, folder, headline(comparison, highlight), say=partial(console.print, soft_wrap=True))

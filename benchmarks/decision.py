@@ -1,9 +1,10 @@
 """Time of an online decision: one world, and many at once; and where the time goes.
 
-    python benchmarks/decision.py [--threads 1] [--worlds 1000] [--repeats 5] [--policy RUN]
+    python benchmarks/decision.py [--threads 1] [--worlds 1000] [--repeats 5] [--policy RUN] [--profile FILE]
 
-Walker 12 x 24, 8 tasks. Without a policy the default network with its initial weights routes, which costs as much as a
-trained one and behaves like look-ahead. Figures are medians of the repeats.
+Walker 12 x 24, 8 tasks. With a profile (`python -m models.profile`) tasks are of real frames, 100 to 600 each, and
+"packets" is ranking them and making the tables. Without a policy the default network with its initial weights routes,
+which costs as much as a trained one and behaves like look-ahead. Figures are medians of the repeats.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -34,8 +37,14 @@ from envs.observation import ObservationLayout
 from envs.routing_game import RoutingGame
 from envs.scenario import Scenario
 from envs.worlds import Worlds
+from models.profile_file import Profile, load_profile
 from offload.config import PAPER_SEARCH, OffloadConfig, SearchConfig
 from offload.experiments.bs_marl import build_problem
+from offload.joint.design import JointDesign
+from offload.joint.estimates import Estimates
+from offload.joint.frames import draw_frames
+from offload.joint.problem import JointProblem
+from offload.joint.seconds import operations
 from offload.packets import DataPacketDesign, DataPackets, PacketDesign
 from offload.problem import OffloadProblem
 from offload.residuals import Levels
@@ -101,6 +110,44 @@ def time_search(problem: OffloadProblem, router: Router, config: SearchConfig) -
     return Times(time.perf_counter() - started, timed.seconds, sum(clock), timed.calls)
 
 
+def joint_maker(
+    scenario: Scenario, ephemeris: Ephemeris, profile: Profile, n_worlds: int
+) -> Callable[[], JointProblem]:
+    """Makes the problem of tasks whose frames have just been taken: ranks them and tabulates their packets."""
+    cut = len(profile) * 2 // 5
+    asked, estimates = (
+        profile.select(slice(cut, None)),
+        Estimates.fit(profile.select(slice(0, cut)), "attention", 8),
+    )
+    worlds, config = scenario.worlds(ephemeris, n_worlds, seed=1), OffloadConfig()
+    counts = torch.randint(100, 601, (n_worlds, worlds.n_tasks), generator=torch.manual_seed(1))
+    taken = draw_frames(asked, counts, 0.93, seed=1)
+    seconds = operations(config.compute, config.frames, gated=True)
+
+    def make() -> JointProblem:
+        design = JointDesign(asked, "attention", estimates, taken.ranked(asked), config.frames.pixels)
+        return JointProblem.joined(
+            ephemeris,
+            worlds,
+            design,
+            seconds,
+            config,
+            scenario.environment,
+            update_mbit=config.model.smallest_mbit,
+        )
+
+    return make
+
+
+def time_joint(make: Callable[[], JointProblem], router: Router, config: SearchConfig) -> Times:
+    timed = TimedRouter(router)
+    started = time.perf_counter()
+    problem = make()
+    tabulated = time.perf_counter() - started
+    search(problem, timed, config)
+    return Times(time.perf_counter() - started, timed.seconds, tabulated, timed.calls)
+
+
 def initial_policy(scenario: Scenario, ephemeris: Ephemeris) -> Policy:
     """The default network before training."""
     game = RoutingGame(ephemeris, scenario.task, scenario.environment, 1)
@@ -115,6 +162,7 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, nargs="+", default=[1, 1000])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--policy", type=Path, default=None)
+    parser.add_argument("--profile", type=Path, default=None)
     parser.add_argument("--routers", nargs="*", default=["dijkstra", "look_ahead_3"])
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -125,7 +173,14 @@ def main() -> None:
     policy = Policy.load(options.policy) if options.policy else initial_policy(scenario, ephemeris)
     routers: list[Router] = [LearnedRouter(policy), *(ROUTERS[name]() for name in options.routers)]
     for n_worlds in options.worlds:
-        problem = build_problem(scenario, ephemeris, OffloadConfig(), n_worlds, seed=1)
+        if options.profile is None:
+            measure = partial(
+                time_search, build_problem(scenario, ephemeris, OffloadConfig(), n_worlds, seed=1)
+            )
+        else:
+            measure = partial(
+                time_joint, joint_maker(scenario, ephemeris, load_profile(options.profile), n_worlds)
+            )
         table = Table(
             "router",
             "search",
@@ -138,8 +193,8 @@ def main() -> None:
         )
         for router in routers:
             for name, config in SEARCHES.items():
-                time_search(problem, router, config)  # warms up
-                runs = [time_search(problem, router, config) for _ in range(options.repeats)]
+                measure(router, config)  # warms up
+                runs = [measure(router, config) for _ in range(options.repeats)]
                 total, routing, design = (
                     statistics.median(getattr(run, key) for run in runs)
                     for key in ("total", "routing", "design")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ class Results:
     """An evaluation in memory, and the folder with whatever else was measured of the same policy.
 
     learned: name of the policy among the compared routers; None: there is no policy. run: the folder that the policy
-    comes from. settings: the whole configuration, plain values. propagator: of the orbits.
+    comes from. settings: the whole configuration, plain values. propagator: of the orbits. remarks: what a reader
+    should know before anything else.
     """
 
     folder: Path
@@ -28,15 +30,19 @@ class Results:
     propagator: str
     learned: str | None = None
     run: Path | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def subject(self) -> str:
         """The router that the report is about: the policy, or without one the best rule that is written by hand."""
         return self.globe.left or self.learned or "look_ahead_3"
 
-    def stored(self, *names: str) -> Any:
-        """The content of the first of these JSON files that the results folder has; None: it has none of them."""
-        for name in names:
-            if (self.folder / name).is_file():
-                return json.loads((self.folder / name).read_text())
-        return None
+    def stored(self, name: str) -> Any:
+        """The content of a JSON file in the results folder; None: there is no such file."""
+        file = self.folder / name
+        return json.loads(file.read_text()) if file.is_file() else None
+
+    def origin(self, name: str) -> str:
+        """A sentence about a stored file: it may be older than the evaluation, and of another scenario."""
+        written = datetime.fromtimestamp((self.folder / name).stat().st_mtime, UTC)
+        return f"Read from {name}, written {written:%Y-%m-%d %H:%M} UTC."

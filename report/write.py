@@ -57,7 +57,13 @@ def write_report(results: Results, *, on_start: Callable[[str], None] = lambda w
         on_start=on_start,
     )
     on_start("page")
-    page = render(sections, scene, settings=results.settings, origin=provenance(results.run))
+    page = render(
+        sections,
+        scene,
+        settings=results.settings,
+        origin=provenance(results.run),
+        remarks=results.remarks,
+    )
     path = results.folder / REPORT_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".html.unfinished")
@@ -67,9 +73,14 @@ def write_report(results: Results, *, on_start: Callable[[str], None] = lambda w
 
 
 def render(
-    sections: Sequence[Section], scene: Scene, *, settings: dict[str, Any], origin: dict[str, str]
+    sections: Sequence[Section],
+    scene: Scene,
+    *,
+    settings: dict[str, Any],
+    origin: dict[str, str],
+    remarks: Sequence[str],
 ) -> str:
-    """The page as text. settings: the whole configuration; origin: see `report.provenance`."""
+    """The page as text. settings: the whole configuration; origin: see `report.provenance`; remarks stand first."""
     folder = files("report.page")
     figures = {
         f"plot-{section.name}-{i}": json_item(plot.figure)
@@ -89,6 +100,7 @@ def render(
         scene=scene,
         settings=yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False),
         origin=origin,
+        remarks=remarks,
         libraries=libraries(),
         credit=CREDIT,
         style=(folder / "page.css").read_text("utf-8"),

@@ -17,7 +17,6 @@ _COLOURS = {
     "compressor": "#228833",
     "both": "#cc3311",
 }
-_MARKS = "osD^v"
 
 
 def draw_schemes(figure: Any, rows: Sequence[Row]) -> None:
@@ -51,29 +50,28 @@ def draw_schemes(figure: Any, rows: Sequence[Row]) -> None:
 
 
 def draw_places(figure: Any, rows: Sequence[Row]) -> None:
-    """Delay by required accuracy at each place, seconds on a logarithmic scale; a column for each frame size."""
+    """Service delay, and the part of it until the data has arrived, at each place for the highest requirement.
+
+    Seconds on a logarithmic scale; a column for each frame size.
+    """
     sizes = list(dict.fromkeys(row["pixels"] for row in rows))
-    panels = figure.subplots(1, len(sizes), squeeze=False, sharey=True)[0]
+    panels = figure.subplots(1, len(sizes), squeeze=False, sharey=True, sharex=True)[0]
     for axes, pixels in zip(panels, sizes, strict=True):
         own = [row for row in rows if row["pixels"] == pixels]
-        ways = list(dict.fromkeys((row["place"], row["router"]) for row in own))
-        for number, (place, router) in enumerate(ways):
-            line = [row for row in own if (row["place"], row["router"]) == (place, router)]
-            required = [row["required"] for row in line]
-            label = f"{place}, {router}" if place == COMPUTING else place
-            axes.plot(
-                required,
-                [row["delay_s"] for row in line],
-                f"{_MARKS[number % 5]}-",
-                markersize=4,
-                label=label,
-            )
-            axes.fill_between(
-                required, [r["low_s"] for r in line], [r["high_s"] for r in line], alpha=0.15, linewidth=0
-            )
-        axes.set_yscale("log")
-        axes.set_title(f"{round(pixels**0.5)} x {round(pixels**0.5)} px")
-        axes.set_xlabel("required accuracy")
-        axes.grid(alpha=0.3)
-    panels[0].set_ylabel("mean service delay, s")
+        highest = max(row["required"] for row in own)
+        own = [row for row in own if row["required"] == highest][::-1]
+        height = range(len(own))
+        delay_s = np.array([row["delay_s"] for row in own])
+        reach = np.abs(np.array([[row["low_s"], row["high_s"]] for row in own]).T - delay_s)
+        axes.errorbar(delay_s, height, xerr=reach, fmt="o", color="#cc3311", label="service delay")
+        axes.plot([row["data_way_s"] for row in own], height, "D", color="#4477aa", label="way of the data")
+        axes.set_yticks(height, [_way(row) for row in own])
+        axes.set_xscale("log")
+        axes.set_title(f"{round(pixels**0.5)} x {round(pixels**0.5)} px, accuracy {highest:g}")
+        axes.set_xlabel("seconds")
+        axes.grid(axis="x", alpha=0.3)
     panels[0].legend(fontsize=8)
+
+
+def _way(row: Row) -> str:
+    return f"{row['place']}, {row['router']}" if row["place"] == COMPUTING else str(row["place"])

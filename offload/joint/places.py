@@ -21,7 +21,7 @@ from models.link import Downlink
 from models.workload import Workload
 from offload.accuracy import RequirementError
 from offload.experiments.result import Row, mean_interval
-from offload.joint.contact import arrival_s, downlinks, gateways
+from offload.joint.contact import arrival_s, gateways
 from offload.joint.problem import JointProblem
 from offload.joint.seconds import FrameSeconds, devices
 from offload.joint.setting import Setting
@@ -44,7 +44,7 @@ class PlaceOutcome:
 def compare_places(
     settings: Sequence[Setting], router: Router, on_start: Callable[[str], None] = lambda what: None
 ) -> list[Row]:
-    """Rows by frame size, requirement, place and router. Intervals are over worlds, of all seeds."""
+    """Rows by frame size, requirement (first and last), place and router; intervals over worlds, of all seeds."""
     config, rows = settings[0].config, []
     routers = [router, *(ROUTERS[name]() for name in config.other_routers if name != router.name)]
     ways: list[tuple[str, str, Callable[[Setting, JointProblem], PlaceOutcome]]] = [
@@ -55,7 +55,7 @@ def compare_places(
     )
     ways.append((OWN_CONTACT, "-", _own_contact))
     for pixels in config.pixels:
-        for accuracy in config.accuracies:
+        for accuracy in dict.fromkeys((config.accuracies[0], config.accuracies[-1])):
             try:
                 problems = [
                     setting.problem(
@@ -140,9 +140,7 @@ def _own_contact(setting: Setting, problem: JointProblem) -> PlaceOutcome:
     """Every number of frames is tried on every satellite's own contacts, and the best taken."""
     worlds, tasks = setting.worlds, problem.tasks
     sensing = worlds.destination[:, : worlds.n_tasks]
-    links = downlinks(
-        setting.scenario.constellation, sensing[tasks.present].unique().tolist(), setting.config.station
-    )
+    links = setting.downlinks
     seconds = devices(setting.asked, Workload())
     start_s = setting.ephemeris.topology.time_s[worlds.slot]
     size = problem.joint.table.size_mbit.numpy()

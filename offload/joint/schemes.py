@@ -11,6 +11,7 @@ from agents.evaluation import ratio_interval
 from agents.routers import Router
 from offload.accuracy import RequirementError
 from offload.experiments.result import Row, mean_interval
+from offload.joint.frontier import saved_at_equal_accuracy
 from offload.joint.problem import JointProblem
 from offload.joint.setting import Setting
 from offload.schemes import FixedRatio, Scheme, Searched
@@ -100,7 +101,10 @@ def compare_schemes(
 
 
 def scheme_rows(found: Found) -> list[Row]:
-    """One row for each variant; NaN where the requirement cannot be expected to be met. 95% intervals over worlds."""
+    """One row for each variant; NaN where the requirement cannot be expected to be met. 95% intervals over worlds.
+
+    saved: of the delay of uniform frames with the same requirement. saved_equal: at the same measured accuracy.
+    """
     rows: list[Row] = []
     for (pixels, accuracy, name), outcome in found.items():
         row: Row = {"pixels": pixels, "required": accuracy, "scheme": name}
@@ -114,11 +118,25 @@ def scheme_rows(found: Found) -> list[Row]:
             bounds = ratio_interval(outcome.delay_s, base.delay_s)
             ratio = outcome.delay_s.sum() / base.delay_s.sum()
             saved = [100 * (1 - float(x)) for x in (ratio, bounds.high, bounds.low)]
+        uniform = [
+            one
+            for (size, _, scheme), one in found.items()
+            if size == pixels and scheme == UNIFORM and not isinstance(one, str)
+        ]
+        equal = [float("nan")] * 3
+        if uniform:
+            equal = saved_at_equal_accuracy(
+                [one.measured for one in uniform],
+                [one.delay_s for one in uniform],
+                outcome.measured,
+                outcome.delay_s,
+            )
         values = (
             float(outcome.delay_s.mean()),
             delay.low,
             delay.high,
             *saved,
+            *(100 * share for share in equal),
             float(outcome.ratio.mean()),
             float(outcome.data_mbit.mean()),
             float(outcome.expected.mean()),
@@ -138,6 +156,9 @@ _FIGURES = (
     "saved_%",
     "saved_low_%",
     "saved_high_%",
+    "saved_equal_%",
+    "saved_equal_low_%",
+    "saved_equal_high_%",
     "ratio",
     "data_Mbit",
     "expected",
@@ -146,7 +167,7 @@ _FIGURES = (
     "measured_high",
     "tasks_met_%",
 )
-SHOWN = ("required", "scheme", "delay_s", "saved_%", "ratio", "data_Mbit", "measured", "tasks_met_%")
+SHOWN = ("required", "scheme", "delay_s", "saved_%", "saved_equal_%", "ratio", "data_Mbit", "measured")
 
 
 def onboard_rows(settings: Sequence[Setting]) -> list[Row]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
 from envs.ephemeris import Ephemeris
 from envs.scenario import Scenario
 from envs.worlds import Worlds
+from models.link import Downlink
 from models.profile_file import Profile
 from offload.config import OffloadConfig
 from offload.joint.config import JointConfig
+from offload.joint.contact import downlinks
 from offload.joint.design import JointDesign
 from offload.joint.estimates import Estimates
 from offload.joint.frames import FrameTasks, draw_frames
@@ -21,7 +24,7 @@ from offload.joint.seconds import FrameSeconds, operations
 
 @dataclass(frozen=True)
 class Setting:
-    """One seed. known: frames that estimates are made of. asked: those that tasks are made of. frames: unranked."""
+    """Worlds of one seed. known: frames that estimates are made of. asked: those of the tasks. frames: unranked."""
 
     scenario: Scenario
     ephemeris: Ephemeris
@@ -39,21 +42,27 @@ class Setting:
         ephemeris: Ephemeris,
         offload: OffloadConfig,
         config: JointConfig,
-        profile: Profile,
+        known: Profile,
+        asked: Profile,
         *,
         n_worlds: int,
         seed: int,
     ) -> Setting:
-        """Worlds in the slots of `ephemeris`, with tasks of frames of `profile`; equal seeds give equal settings."""
+        """Worlds in the slots of `ephemeris`, with tasks of frames of `asked`; equal seeds give equal settings."""
         worlds = scenario.worlds(ephemeris, n_worlds, seed=seed)
-        cut = round(len(profile) * config.estimated / config.profiled)
-        known, asked = profile.select(slice(0, cut)), profile.select(slice(cut, None))
         low, high = config.frames
         generator = torch.Generator().manual_seed(seed)
         counts = torch.randint(low, high + 1, (n_worlds, worlds.n_tasks), generator=generator)
         counts = torch.where(worlds.present[:, : worlds.n_tasks], counts, 0)
         frames = draw_frames(asked, counts, config.accuracies[0], seed=seed)
         return cls(scenario, ephemeris, worlds, offload, config, known, asked, frames)
+
+    @cached_property
+    def downlinks(self) -> dict[int, Downlink]:
+        """The contacts of every sensing satellite with the ground station."""
+        sensing = self.worlds.destination[:, : self.worlds.n_tasks]
+        satellites = sensing[self.frames.tasks.present].unique().tolist()
+        return downlinks(self.scenario.constellation, satellites, self.config.station)
 
     def design(self, coding: str, *, gated: bool, accuracy: float, pixels: int) -> JointDesign:
         """Packets of the ladder `coding`; without a gate frames are offloaded in random order."""

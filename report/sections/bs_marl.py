@@ -90,8 +90,8 @@ def bs_marl_section(results: Results) -> Section | None:
         "bs_marl",
         "Offloading (BS-MARL)",
         words=(
-            f"Measured on {stored['n_worlds']} worlds, packets routed by {stored['router']}.",
             stored["headline"],
+            f"Measured on {stored['n_worlds']} worlds, packets routed by {stored['router']}. {results.origin(FILE)}",
         ),
         tables=tuple(
             Table.of(title, tables[name], folded=name != "reductions")

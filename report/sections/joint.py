@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from report.results import Results
-from report.section import Section, Table
+from report.section import Plot, Section, Table
+from report.sections.curves import Curves, Rows
 
 FILE = "joint/joint.json"
 TITLES = {
@@ -26,7 +27,7 @@ def joint_section(results: Results) -> Section | None:
         words=(
             stored["headline"],
             f"Measured on {stored['n_worlds']} worlds, packets routed by {stored['router']}. Seconds of the models are "
-            "estimates (docs/vision.md).",
+            f"estimates (docs/vision.md). {results.origin(FILE)}",
         ),
         tables=tuple(
             Table.of(
@@ -37,4 +38,27 @@ def joint_section(results: Results) -> Section | None:
             for name in names
             if tables[name]
         ),
+        plots=_plots(tables.get("schemes", ())),
     )
+
+
+def _plots(rows: Rows) -> tuple[Plot, ...]:
+    """Delay by required and by measured accuracy, for each frame size."""
+    made = []
+    for pixels in dict.fromkeys(row["pixels"] for row in rows):
+        side = round(pixels**0.5)
+        for column in ("required", "measured"):
+            curves = Curves(
+                f"Service delay by {column} accuracy of whole tasks, frames of {side} x {side} px",
+                column,
+                "delay_s",
+                "scheme",
+                f"{column} accuracy",
+                "mean service delay, s",
+                low="low_s",
+                high="high_s",
+                where={"pixels": pixels},
+                from_zero=True,
+            )
+            made.append(curves.plot(rows))
+    return tuple(plot for plot in made if plot is not None)

@@ -9,7 +9,7 @@ from report.results import Results
 from report.section import Section, Table
 from report.sections.curves import Curves, plots_of
 
-FILES = ("spaceverse/spaceverse.json", "spaceverse.json")
+FILE = "spaceverse/spaceverse.json"
 AXES = {
     "fig3": ("masked_share", "accuracy", "mask", "share of the image that is masked", "accuracy", False),
     "fig9": ("latency_mean_s", "accuracy", "method", "mean latency, s", "accuracy", False),
@@ -22,7 +22,7 @@ AXES = {
 
 def spaceverse_section(results: Results) -> Section | None:
     """Every stored table, and curves for those that have them; None where nothing was measured."""
-    stored = results.stored(*FILES)
+    stored = results.stored(FILE)
     if stored is None:
         return None
     tables = {name: content["rows"] for name, content in stored.items() if content.get("rows")}
@@ -47,14 +47,25 @@ def spaceverse_section(results: Results) -> Section | None:
     return Section(
         "spaceverse",
         "Vision-language inference (SpaceVerse)",
-        words=_words(tables, stored),
+        words=(*_words(tables, stored), results.origin(FILE)),
         tables=tuple(
-            Table.of(content["title"], content["rows"], note=content["note"], folded=name != "headline")
+            Table.of(
+                content["title"],
+                content["rows"],
+                {key: _head(key) for row in content["rows"] for key in row},
+                note=content["note"],
+                folded=name != "headline",
+            )
             for name, content in stored.items()
             if content.get("rows")
         ),
         plots=plots_of(specs, tables),
     )
+
+
+def _head(key: str) -> str:
+    """What stands over a column; half the width of an interval is named after what it belongs to."""
+    return key.replace("_ci95", " ±95%").replace("_", " ")
 
 
 def _words(tables: Mapping[str, list[dict[str, Any]]], stored: Mapping[str, Any]) -> tuple[str, ...]:
@@ -64,4 +75,4 @@ def _words(tables: Mapping[str, list[dict[str, Any]]], stored: Mapping[str, Any]
         if isinstance(gain, float) and isinstance(less, float):
             latency = f"{100 * abs(less):.1f}% {'less' if less >= 0 else 'more'} latency"
             words.append(f"{row['task']}: accuracy {100 * gain:+.1f}% and {latency}.")
-    return (f"{stored['headline']['note'].capitalize()}.", " ".join(words)) if words else ()
+    return (f"{' '.join(words)} ({stored['headline']['note']}.)",) if words else ()

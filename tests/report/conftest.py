@@ -56,6 +56,7 @@ def results(episodes: Episodes, tmp_path_factory: pytest.TempPathFactory) -> Res
         settings=to_plain(SCENARIO),
         propagator="j2",
         run=folder,
+        remarks=("What one should know < the rest.",),
     )
 
 
@@ -93,7 +94,21 @@ def store_experiments(folder: Path) -> None:
         "headline": "The gate lets the service delay fall by 9%.",
         "router": "dijkstra",
         "n_worlds": 6,
-        "results": {"schemes": [{"scheme": "uniform frames", "delay_s": 8.0}], "more": []},
+        "results": {
+            "schemes": [
+                {
+                    "pixels": 65536,
+                    "required": required,
+                    "scheme": "uniform",
+                    "delay_s": 8.0,
+                    "low_s": 7.0,
+                    "high_s": 9.0,
+                    "measured": required - 0.01,
+                }
+                for required in (0.9, 0.95)
+            ],
+            "more": [],
+        },
     }
     manifest = {"format": 1, "models": {"policy.onnx": {"opset": 20}}, "actions": ["fore", "aft"]}
     for name, content in (

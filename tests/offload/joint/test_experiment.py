@@ -16,14 +16,14 @@ from envs.scenario import Scenario
 from offload.config import OffloadConfig
 from offload.experiments.result import Result
 from offload.joint.config import JointConfig, StationConfig
-from offload.joint.experiment import headline, measure
+from offload.joint.experiment import halves, headline, measure
+from offload.joint.frontier import saved_at_equal_accuracy
 from offload.joint.places import COMPUTING, OWN_CONTACT
 from offload.joint.setting import Setting
 from tests.offload.joint.profiles import made_profile
 
 CONFIG = JointConfig(
     profiled=400,
-    estimated=160,
     frames=(20, 40),
     pixels=(65536,),
     accuracies=(0.85, 0.9, 0.999),
@@ -41,8 +41,11 @@ def settings() -> list[Setting]:
     ephemeris = scenario.ephemeris("test")
     found = []
     for seed in (0, 1):
-        profile = replace(made_profile(seed=seed), provenance={"settings": {"seed": seed}})
-        found.append(Setting.of(scenario, ephemeris, OffloadConfig(), CONFIG, profile, n_worlds=4, seed=seed))
+        known, asked = halves(replace(made_profile(seed=seed), provenance={"settings": {"seed": seed}}))
+        setting = Setting.of(
+            scenario, ephemeris, OffloadConfig(), CONFIG, known, asked, n_worlds=4, seed=seed
+        )
+        found.append(setting)
     return found
 
 
@@ -81,10 +84,28 @@ def test_searching_is_never_worse_than_offloading_everything(results: list[Resul
 
 def test_every_place_is_there_and_waiting_takes_longer(results: list[Result]) -> None:
     rows = {(row["required"], row["place"], row["router"]): row for row in results[2].rows}
-    assert len(rows) == 2 * 4
-    for required in (0.85, 0.9):
+    assert len(rows) == 4  # the last requirement cannot be met
+    for required in (0.85,):
         orbit, waiting = rows[required, COMPUTING, "dijkstra"], rows[required, OWN_CONTACT, "-"]
         assert waiting["delay_s"] > orbit["delay_s"]
+
+
+def test_halves_share_no_frame() -> None:
+    profile = made_profile(7)
+    first, second = halves(profile)
+    assert (len(first), len(second)) == (3, 3)
+    assert not set(first.confidence[:, 0]) & set(second.confidence[:, 0])
+
+
+def test_savings_at_equal_accuracy_against_a_line_known_in_closed_form() -> None:
+    """A base whose delay is 100 (accuracy - 0.8) and a scheme that takes 3 at accuracy 0.86, where the base takes 6."""
+    noise = np.random.default_rng(0).normal(0, 1e-3, 200)
+    base = [0.85 + noise, 0.9 + noise]
+    found = saved_at_equal_accuracy(base, [100 * (x - 0.8) for x in base], 0.86 + noise, np.full(200, 3.0))
+    assert found[0] == pytest.approx(0.5, abs=1e-3)
+    assert found[1] < 0.5 < found[2]
+    beyond = saved_at_equal_accuracy(base, base, np.full(200, 0.95), np.full(200, 3.0))
+    assert np.isnan(beyond).all()
 
 
 def test_everything_is_written_and_said(results: list[Result], tmp_path: Path) -> None:
