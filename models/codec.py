@@ -95,7 +95,7 @@ def encode_regions(image: np.ndarray, factor: np.ndarray, codec: Codec) -> bytes
     if (factor == 0).all():
         painted = np.zeros_like(image)
     elif (factor == 0).any():
-        nearest = distance_transform_edt(factor == 0, return_distances=False, return_indices=True)
+        nearest = np.asarray(distance_transform_edt(factor == 0, return_distances=False, return_indices=True))
         colour = region_means(painted, *factor.shape)[tuple(nearest)]
         painted = np.where(
             pixel_factor == 0, on_pixels(np.rint(colour).astype(np.uint8), height, width), painted

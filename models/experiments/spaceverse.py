@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from models.compressors import Compressor
 from models.delivery import TRUTH, Delivery, pixels_of_boxes
 from models.experiments.ablation import gates_table
 from models.experiments.compression import choose_for_seeds, compression_tables
@@ -15,7 +16,7 @@ from models.experiments.overall import headline_table, methods_tables
 from models.experiments.runs import Draws, run_seed
 from models.experiments.table import Table
 from models.interface import Encoder, VisionLanguageModel
-from models.sample import SampleError
+from models.sample import SampleError, Task
 from models.sources import load_encoder, load_model
 from models.timing import THIS_MACHINE
 
@@ -63,7 +64,9 @@ def run(
     measured = config.onboard == config.ground == THIS_MACHINE
     here = workload if measured else workload_here(workload, runs, small, large)
     yield devices_table(runs, workload, here)
-    compressors = {task: [choice.compressor for choice in choices] for task, choices in chosen.items()}
+    compressors: dict[Task, Sequence[Compressor]] = {
+        task: [choice.compressor for choice in choices] for task, choices in chosen.items()
+    }
     fig9 = methods_tables(
         runs, delivery, config, workload, compressors, downlinks, None if measured else here
     )

@@ -16,8 +16,10 @@ from models.experiments.config import SpaceVerseConfig
 from models.experiments.spaceverse import measure_spaceverse
 from models.experiments.table import number
 from models.interface import Encoding, ModelUnavailable, Step, VisionLanguageModel
-from models.resnets import ResNetClassifier, build_resnet
-from models.sources import load_model
+from models.record import record
+from models.resnets import build_resnet
+from models.sources import load_model, load_samples
+from models.timing import timing_named
 from tests.models.tiny_models import tiny_qwen
 
 PX = 56
@@ -161,50 +163,26 @@ def test_the_evaluation_of_ones_own_models_on_dota(tmp_path):
     assert all(number(row, "latency_mean_s") > 0 for row in tables["fig9"].rows)
 
 
-def level(network, folder, classes) -> torch.Tensor:
-    """Mean outputs of an untrained network over the pictures, [classes]."""
-    model = ResNetClassifier(network, classes, name="level", side_px=64)
-    means = [model.encode(np.asarray(Image.open(path)), "?").image.mean(0) for path in folder.rglob("*0.jpg")]
-    return network.fc(torch.stack(means)).mean(0)
-
-
 @pytest.mark.slow
-def test_the_evaluation_of_local_resnets_on_resisc(tmp_path):
+def test_local_resnets_answer_about_resisc_and_are_timed(tmp_path):
     from safetensors.torch import save_file
 
     classes = ["airplane", "beach", "dense residential"]
-    for index in range(90):
+    for index in range(6):
         name = classes[index % 3].replace(" ", "_")
         picture(tmp_path / "data" / name / f"{name}_{index:03d}.jpg", index)
-    torch.manual_seed(0)
-    network = build_resnet(18, 3)
-    names = []
-    for size, noise in (("small", 0.0), ("large", 0.1)):
+    models = []
+    for size in ("small", "large"):
         path = tmp_path / f"{size}.safetensors"
-        with torch.no_grad():
-            network.fc.weight += noise * network.fc.weight.std() * torch.randn(network.fc.weight.shape)
-            network.fc.bias -= level(network, tmp_path / "data", classes)  # so that no class always wins
-        save_file(network.state_dict(), str(path))
+        save_file(build_resnet(18, 3).state_dict(), str(path))
         (tmp_path / f"{size}.safetensors.classes.txt").write_text("\n".join(classes) + "\n")
-        names.append(f"resnet18:{path}")
-    config = SpaceVerseConfig(
-        seeds=(0,),
-        small=names[0],
-        large=names[1],
-        data="resisc45",
-        folder=str(tmp_path / "data"),
-        samples=90,
-        training_share=0.75,
-        test_samples=9,
-        compression_samples=2,
-        satellites=2,
-    )
-    tables = {table.name: table for table in measure_spaceverse(config, lambda line: None)}
-    assert {row["task"] for row in tables["fig10"].rows} == {"scene"}
-    assert "ideal" not in {row["compressor"] for row in tables["fig12"].rows}, "nobody knows what matters"
-    processors = {str(row["model_and_processor"]): str(row["source"]) for row in tables["devices"].rows}
-    assert processors["resnet18 on Jetson AGX Xavier"] == "estimated"
-    assert processors["resnet18 on this machine"] == "measured"
+        models.append(load_model(f"resnet18:{path}"))
+    samples, errors = load_samples("resisc45", str(tmp_path / "data"), 5)
+    known, more = record(*models, samples)
+    assert len(known) == 5 and not errors + more
+    assert {trace.answer for trace in known.traces} <= set(classes)
+    timing = timing_named("xavier", "auto", models[0], samples, stand_in="")
+    assert timing.name == "resnet18 on Jetson AGX Xavier" and timing.source == "estimated"
 
 
 def test_what_is_missing_is_said(tmp_path):
