@@ -1,7 +1,8 @@
 """Compare a policy with every other router on the same held-out worlds: `python evaluate.py [policy=RUN]`.
 
-`python evaluate.py experiment=bs_marl` measures what offloading gains, as the paper does; `experiment=joint` what
-deciding over real frames gains, with SpaceVerse's gate and compressor.
+`experiment=bs_marl` measures what offloading gains and `experiment=spaceverse` what a small and a large
+vision-language model gain together, each as its paper does; `experiment=joint` what deciding over real frames gains,
+with SpaceVerse's gate and compressor.
 With `report=true` all that was measured of a policy goes into one HTML file, with a globe that replays episodes.
 """
 
@@ -24,8 +25,15 @@ from configs.command import command
 from configs.convert import to_plain
 from configs.held_out import seen_slots
 from configs.schema import SHIPPED_POLICY, EvaluateConfig, EvaluationConfig, Show
+from envs.config import ConfigError
 from envs.connectivity import connectivity
 from envs.scenario import Scenario
+from models.datasets import DatasetError
+from models.experiments.plots import write_plots
+from models.experiments.report import on_screen, write_all, write_table
+from models.experiments.spaceverse import FOLDER as SPACEVERSE_FOLDER
+from models.experiments.spaceverse import measure_spaceverse
+from models.interface import ModelUnavailable
 from offload.experiments.bs_marl import FOLDER, run_bs_marl
 from offload.joint.experiment import FOLDER as JOINT_FOLDER
 from offload.joint.experiment import run_joint
@@ -219,9 +227,29 @@ def show_joint(config: EvaluateConfig) -> None:
     track_results(run, run / JOINT_FOLDER, {}, say=partial(console.print, soft_wrap=True))
 
 
+def show_spaceverse(config: EvaluateConfig) -> None:
+    """The experiments of SpaceVerse; no router is asked, the policy only says beside what the results are kept."""
+    console = Console()
+    folder = results_folder(policy_path(config.policy)) / SPACEVERSE_FOLDER
+    measured = []
+    try:
+        with console.status("loading the models") as status:
+            for result in measure_spaceverse(config.spaceverse, status.update):
+                write_table(result, folder)
+                measured.append(result)
+                if result.on_screen:
+                    console.print(on_screen(result), markup=False)
+    except (ModelUnavailable, DatasetError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+    write_all(measured, folder, to_plain(config.spaceverse))
+    write_plots(measured, folder)
+    console.print(f"written to {folder}")
+
+
 SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {
     Show.routers: show_routers,
     Show.bs_marl: show_bs_marl,
+    Show.spaceverse: show_spaceverse,
     Show.joint: show_joint,
 }
 """What each value of `show` measures; `experiment=` sets it."""

@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     sample = samples[0]
     encoding = small.encode(sample.image, sample.prompt)
     steps = list(small.decode(encoding))
-    compressor = SpaceVerseCompressor(0.75, 0.85)
+    compressor = SpaceVerseCompressor()
     request = Request(sample.image, encoding)
     data = compressor.compress(request)
     never = torch.zeros(config.stages).numpy()
@@ -60,8 +60,8 @@ def main(argv: list[str] | None = None) -> None:
         "small model, whole answer": lambda: small.trace(sample),
         "large model, whole answer": lambda: large.trace(sample),
         "small model, encoding only": lambda: small.encode(sample.image, sample.prompt),
-        "gate, stage 1": lambda: gate.estimate(encoding, [], 0),
-        "gate, stage 2": lambda: gate.estimate(encoding, steps, 1),
+        f"gate, stage 1 ({config.members} members)": lambda: gate.estimate(encoding, [], 0),
+        f"gate, stage 2 ({config.members} members)": lambda: gate.estimate(encoding, steps, 1),
         "small model under the gate": lambda: run_onboard(small, gate, never, sample),
         "attention, eq. (2)": lambda: attention_mean(encoding, (12, 12)),
         "compressor with codec": lambda: compressor.compress(request),
@@ -72,9 +72,13 @@ def main(argv: list[str] | None = None) -> None:
     whole = times["small model, whole answer"]
     for name, value in times.items():
         print(f"{name:30s} {value:8.3f} ms   {value / whole:6.2f} of the onboard answer")
+    images = len({id(one.image) for one in batch})
     for name, model in (("small", small), ("large", large)):
         spent = median_ms(lambda model=model: model.replies(batch), max(3, options.repeats // 10))
-        print(f"{name} model in batches       {len(batch) / spent * 1e3:8.0f} prompts/s")
+        print(
+            f"{name} model in batches       {images / spent * 1e3:8.0f} images/s, "
+            f"{len(batch) / spent * 1e3:.0f} prompts/s"
+        )
 
 
 if __name__ == "__main__":

@@ -108,7 +108,12 @@ def _build(schema: type[T], config: Any, path: str, known: list[str]) -> T:
         if field.name not in config and field.default is MISSING and field.default_factory is MISSING:
             raise ConfigError(f"{_join(path, field.name)} is missing: it has no default")
     values = {key: _value(types[key], value, _join(path, str(key)), known) for key, value in config.items()}
-    return schema(**values)
+    try:
+        return schema(**values)
+    except ConfigError:
+        raise
+    except ValueError as error:  # of packages that know nothing of ours
+        raise ConfigError(str(error)) from error
 
 
 def _value(kind: Any, value: Any, path: str, known: list[str]) -> Any:

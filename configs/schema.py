@@ -18,6 +18,7 @@ from envs.day import DayConfig
 from envs.failures import FailureConfig
 from envs.links import LINK_MODELS, EbN0Link, FixedLink, ShannonLink
 from envs.scenario import Scenario
+from models.experiments.config import SpaceVerseConfig
 from offload.config import OffloadConfig
 from offload.experiments.config import BsMarlConfig
 from offload.joint.config import JointConfig
@@ -87,10 +88,11 @@ SHIPPED_POLICY = "shipped"
 
 
 class Show(str, Enum):
-    """What `evaluate.py` measures: the table of routers, the experiments of BS-MARL, or both papers joined."""
+    """What `evaluate.py` measures: the table of routers, the experiments of a paper, or both papers joined."""
 
     routers = "routers"
     bs_marl = "bs_marl"
+    spaceverse = "spaceverse"
     joint = "joint"
 
 
@@ -174,6 +176,7 @@ class EvaluateConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     offload: OffloadConfig = field(default_factory=OffloadConfig)
     bs_marl: BsMarlConfig = field(default_factory=BsMarlConfig)
+    spaceverse: SpaceVerseConfig = field(default_factory=SpaceVerseConfig)
     joint: JointConfig = field(default_factory=JointConfig)
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from models.codec import Codec
+from models.compressors import SpaceVerseCompressor
 from models.gate import GateConfig, ProgressiveGate
 from models.gate_training import CalibratedGate, Isotonic
+from models.sample import Task
 
-FORMAT = "leomix-gate-1"
+FORMAT = "leomix-gate-2"
+OWN = "own"
 
 
 class CalibrationMismatch(RuntimeError):
@@ -23,20 +27,36 @@ class CalibrationMismatch(RuntimeError):
 
 @dataclass(frozen=True)
 class Calibration:
-    """A gate with thresholds [I] and the SHA-256 of the satellite and ground models it was made with."""
+    """A gate with thresholds [I] and the SHA-256 of the satellite and ground models it was made with.
+
+    compressors  per task how hard its images are compressed (models.compression_choice)
+    predicts     what a confidence means: agreement or gain
+    attention    SHA-256 of the encoder whose attention the compressors were chosen with; OWN: the satellite model's
+    """
 
     gate: CalibratedGate
     threshold: np.ndarray
     target_offload: float
     small: str
     large: str
+    compressors: dict[Task, SpaceVerseCompressor] = field(default_factory=dict)
+    predicts: str = "agreement"
+    attention: str = OWN
 
-    def check(self, small: str, large: str) -> None:
-        """Raise CalibrationMismatch unless both fingerprints are those the thresholds were made with."""
-        for role, stored, given in (("satellite", self.small, small), ("ground", self.large, large)):
-            if stored != given:
+    def check(self, small: str, large: str, attention: str | None = None) -> None:
+        """Raise CalibrationMismatch unless the fingerprints are those the calibration was made with.
+
+        attention  of the encoder that compression is going to use; None: the stored compressors are not used
+        """
+        given = {"satellite": small, "ground": large, "attention": attention or self.attention}
+        for role, stored in (
+            ("satellite", self.small),
+            ("ground", self.large),
+            ("attention", self.attention),
+        ):
+            if stored != given[role]:
                 raise CalibrationMismatch(
-                    f"the {role} model's weights ({given[:12]}) are not those this gate was calibrated with "
+                    f"the {role} model's weights ({given[role][:12]}) are not those this gate was calibrated with "
                     f"({stored[:12]}); its thresholds mean nothing here: run python -m models.calibrate again"
                 )
 
@@ -56,6 +76,11 @@ def save_calibration(calibration: Calibration, path: Path) -> None:
         "target_offload": json.dumps(calibration.target_offload),
         "small": calibration.small,
         "large": calibration.large,
+        "predicts": calibration.predicts,
+        "attention": calibration.attention,
+        "compressors": json.dumps(
+            {task.value: asdict(compressor) for task, compressor in calibration.compressors.items()}
+        ),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(path), metadata=header)
@@ -84,4 +109,13 @@ def load_calibration(path: Path) -> Calibration:
         json.loads(header["target_offload"]),
         header["small"],
         header["large"],
+        {Task(task): _compressor(fields) for task, fields in json.loads(header["compressors"]).items()},
+        header["predicts"],
+        header["attention"],
+    )
+
+
+def _compressor(fields: dict) -> SpaceVerseCompressor:
+    return SpaceVerseCompressor(
+        **fields | {"codec": Codec(**fields["codec"]), "regions": tuple(fields["regions"])}
     )

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from models.interface import Encoding, ModelUnavailable
+from models.pair.weights import fingerprint
 from models.sample import SampleError
 
 PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's published normalisation
@@ -63,6 +64,10 @@ class ClipEncoder:
                 "give a local weight file or a network"
             ) from error
         return cls(built, open_clip.get_tokenizer(model), name=f"{model} {weights}")
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights."""
+        return fingerprint(self.model)
 
     @torch.no_grad()
     def encode(self, image: np.ndarray, prompt: str) -> Encoding:

@@ -1,7 +1,9 @@
 """Coded bytes of an image cut into regions, each kept, coarsened or dropped; and the way back.
 
-Regions of one scale are laid side by side into one sheet and coded together, so that no region pays for a file
-header of its own. The bytes stand alone: the ground needs nothing else to rebuild the image.
+The image is coded in one piece: coarsened regions are smoothed where they lie, dropped ones are painted flat in the
+colour of the nearest region that stays, so that codec and regions work together and no border between neighbours costs
+anything. Which regions were dropped travels beside the picture, and the ground blackens them. The bytes stand alone:
+the ground needs nothing else to rebuild the image.
 """
 
 from __future__ import annotations
@@ -10,11 +12,12 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import distance_transform_edt
 
+CODING = "leomix-image-2"  # changes whenever the bytes of an image do
 FACTORS = (0, 1, 2, 4)  # what a region's two bits say: dropped, kept, averaged down by 2 or by 4
 _HEAD = struct.Struct("<cBHHBB")  # kind, format, height, width, rows, columns
 _FORMATS = ("WEBP", "JPEG", "PNG", "AVIF")
@@ -37,7 +40,7 @@ class Codec:
         """[h, w, 3] uint8 -> file bytes."""
         out = io.BytesIO()
         extra = {
-            "WEBP": {"quality": self.quality, "method": 4},
+            "WEBP": {"quality": self.quality, "method": 6},
             "JPEG": {"quality": self.quality, "optimize": True},
             "PNG": {"optimize": True},
             "AVIF": {"quality": self.quality, "speed": 8},
@@ -58,22 +61,24 @@ def edges(length: int, parts: int) -> np.ndarray:
     return np.rint(np.linspace(0, length, parts + 1)).astype(int)
 
 
-def _shapes(
-    height: int, width: int, factor: np.ndarray, scale: int
-) -> list[tuple[int, int, int, int, int, int]]:
-    """(y0, y1, x0, x1, coarse height, coarse width) of the regions with that factor, in raster order."""
-    rows, columns = edges(height, factor.shape[0]), edges(width, factor.shape[1])
-    return [
-        (y0, y1, x0, x1, -(-(y1 - y0) // scale), -(-(x1 - x0) // scale))
-        for r, (y0, y1) in enumerate(pairwise(rows))
-        for c, (x0, x1) in enumerate(pairwise(columns))
-        if factor[r, c] == scale
-    ]
+def on_pixels(regions: np.ndarray, height: int, width: int) -> np.ndarray:
+    """One value per region [rows, columns, ...] spread over the pixels of an image, [height, width, ...]."""
+    rows, columns = edges(height, regions.shape[0]), edges(width, regions.shape[1])
+    return np.repeat(np.repeat(regions, np.diff(rows), 0), np.diff(columns), 1)
 
 
-def _sheet_layout(cells: list[tuple[int, int, int, int, int, int]]) -> tuple[int, int, int]:
-    """Height and width of one slot and how many slots a sheet row holds: nearly square sheets."""
-    return max(c[4] for c in cells), max(c[5] for c in cells), int(np.ceil(np.sqrt(len(cells))))
+def region_means(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Mean colour of every region, [rows, columns, 3]."""
+    high, wide = edges(image.shape[0], rows), edges(image.shape[1], columns)
+    total = np.add.reduceat(np.add.reduceat(image.astype(float), high[:-1], 0), wide[:-1], 1)
+    return total / (np.diff(high)[:, None, None] * np.diff(wide)[None, :, None])
+
+
+def coarsen(image: np.ndarray, factor: int) -> np.ndarray:
+    """The image [h, w, 3] averaged down by `factor` and brought back to its size."""
+    height, width = image.shape[:2]
+    small = Image.fromarray(image).resize((-(-width // factor), -(-height // factor)), Image.Resampling.BOX)
+    return np.asarray(small.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def encode_regions(image: np.ndarray, factor: np.ndarray, codec: Codec) -> bytes:
@@ -82,31 +87,24 @@ def encode_regions(image: np.ndarray, factor: np.ndarray, codec: Codec) -> bytes
     unknown = set(np.unique(factor)) - set(FACTORS)
     if unknown:
         raise ValueError(f"region factors {sorted(unknown)} are not among {FACTORS}")
+    pixel_factor = on_pixels(factor, height, width)[..., None]
+    painted = image
+    for scale in FACTORS[2:]:
+        if (factor == scale).any():
+            painted = np.where(pixel_factor == scale, coarsen(image, scale), painted)
+    if (factor == 0).all():
+        painted = np.zeros_like(image)
+    elif (factor == 0).any():
+        nearest = distance_transform_edt(factor == 0, return_distances=False, return_indices=True)
+        colour = region_means(painted, *factor.shape)[tuple(nearest)]
+        painted = np.where(
+            pixel_factor == 0, on_pixels(np.rint(colour).astype(np.uint8), height, width), painted
+        )
     head = _HEAD.pack(b"R", _FORMATS.index(codec.format), height, width, *factor.shape)
     codes = np.searchsorted(FACTORS, factor).astype(np.uint8).ravel()
     codes = np.pad(codes, (0, -len(codes) % 4)).reshape(-1, 4)
     plan = zlib.compress((codes << np.array([0, 2, 4, 6], np.uint8)).sum(1).astype(np.uint8).tobytes(), 9)
-    out = [head, struct.pack("<H", len(plan)), plan]
-    for scale in FACTORS[1:]:
-        cells = _shapes(height, width, factor, scale)
-        if not cells:
-            continue
-        slot_h, slot_w, across = _sheet_layout(cells)
-        down = -(-len(cells) // across)
-        sheet = np.zeros((down * slot_h, across * slot_w, 3), np.uint8)
-        for index, (y0, y1, x0, x1, coarse_h, coarse_w) in enumerate(cells):
-            tile = image[y0:y1, x0:x1]
-            if scale > 1:
-                tile = np.asarray(Image.fromarray(tile).resize((coarse_w, coarse_h), Image.Resampling.BOX))
-            tile = np.pad(tile, ((0, slot_h - coarse_h), (0, slot_w - coarse_w), (0, 0)), mode="edge")
-            y, x = divmod(index, across)
-            sheet[y * slot_h : (y + 1) * slot_h, x * slot_w : (x + 1) * slot_w] = tile
-        for index in range(len(cells), down * across):  # empty slots repeat the last tile: they cost least
-            y, x = divmod(index, across)
-            sheet[y * slot_h : (y + 1) * slot_h, x * slot_w : (x + 1) * slot_w] = tile
-        data = codec.encode(sheet)
-        out += [struct.pack("<I", len(data)), data]
-    return b"".join(out)
+    return b"".join([head, struct.pack("<H", len(plan)), plan, codec.encode(painted)])
 
 
 def encode_whole(image: np.ndarray, codec: Codec, scale: float = 1.0) -> bytes:
@@ -131,24 +129,8 @@ def _restore_regions(data: bytes, height: int, width: int, shape: tuple[int, int
     (length,) = struct.unpack_from("<H", data)
     packed = np.frombuffer(zlib.decompress(data[2 : 2 + length]), np.uint8)
     codes = (packed[:, None] >> np.array([0, 2, 4, 6], np.uint8)) & 3
-    factor = np.array(FACTORS)[codes.ravel()[: shape[0] * shape[1]]].reshape(shape)
-    image = np.zeros((height, width, 3), np.uint8)
-    at = 2 + length
-    for scale in FACTORS[1:]:
-        cells = _shapes(height, width, factor, scale)
-        if not cells:
-            continue
-        (length,) = struct.unpack_from("<I", data, at)
-        sheet = _decode(data[at + 4 : at + 4 + length])
-        at += 4 + length
-        slot_h, slot_w, across = _sheet_layout(cells)
-        for index, (y0, y1, x0, x1, coarse_h, coarse_w) in enumerate(cells):
-            y, x = divmod(index, across)
-            tile = sheet[y * slot_h : y * slot_h + coarse_h, x * slot_w : x * slot_w + coarse_w]
-            if scale > 1:
-                tile = np.asarray(Image.fromarray(tile).resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR))
-            image[y0:y1, x0:x1] = tile
-    return image
+    kept = codes.ravel()[: shape[0] * shape[1]].reshape(shape) > 0
+    return _decode(data[2 + length :]) * on_pixels(kept, height, width)[..., None]
 
 
 _RESTORE = {b"R": _restore_regions, b"W": _restore_whole}

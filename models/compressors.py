@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 
 from models.attention import NORMALISERS, attention_mean, with_halo
-from models.codec import Codec, edges, encode_regions, encode_whole
+from models.codec import Codec, encode_regions, encode_whole, region_means
 from models.interface import Encoding
 
 LOSSY = Codec("WEBP", 85)
@@ -37,9 +38,10 @@ class Request:
 
 
 class Compressor(ABC):
-    """Image in, coded bytes out."""
+    """Image in, coded bytes out. needs_truth: it asks for `Request.relevant`, which no satellite knows."""
 
     name: str
+    needs_truth: ClassVar[bool] = False
 
     @abstractmethod
     def compress(self, request: Request) -> bytes: ...
@@ -171,15 +173,13 @@ class IdealMask(Compressor):
     regions: tuple[int, int] = (12, 12)
     codec: Codec = LOSSY
     name: str = "ideal"
+    needs_truth: ClassVar[bool] = True
 
     def compress(self, request: Request) -> bytes:
         if request.relevant is None:
             raise ValueError("the ideal compressor needs request.relevant, the true mask of what matters")
-        rows = edges(request.image.shape[0], self.regions[0])
-        columns = edges(request.image.shape[1], self.regions[1])
-        matters = (
-            np.add.reduceat(np.add.reduceat(request.relevant.astype(int), rows[:-1], 0), columns[:-1], 1) > 0
-        )
+        relevant = request.relevant[..., None].astype(float)
+        matters = region_means(relevant, *self.regions)[..., 0] > 0
         return encode_regions(request.image, matters.astype(int), self.codec)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -90,8 +91,11 @@ def read_resisc45(folder: str | Path, errors: list[SampleError]) -> Iterator[Sam
         raise DatasetError(f"{folder} holds no class folders; RESISC45 has 45, such as airplane/")
     names = {name: name.replace("_", " ") for name in classes}
     prompt = RESISC_PROMPT.format(classes=", ".join(names.values()))
-    for name in classes:
-        for path in sorted((folder / name).glob("*.jpg")):
+    files = [sorted((folder / name).glob("*.jpg")) for name in classes]
+    for round_of_classes in zip_longest(*files):  # by turns, so that the first few samples hold every class
+        for name, path in zip(classes, round_of_classes, strict=True):
+            if path is None:
+                continue
             try:
                 yield Sample(read_image(path), prompt, names[name], Task.SCENE, f"RESISC45 {path.name}")
             except SampleError as error:

@@ -11,6 +11,7 @@ estimates and every table that uses them says so.
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 
@@ -57,6 +58,21 @@ class ModelSize:
     def memory_gb(self) -> float:
         """Weights alone."""
         return (self.vision_weights + self.language_weights) * self.bytes_per_weight / 1e9
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """What a classifier asks of a device: operations for one image, and weights."""
+
+    name: str
+    operations: float
+    weights: float
+    bytes_per_weight: float = 2.0
+
+    @property
+    def memory_gb(self) -> float:
+        """Weights alone."""
+        return self.weights * self.bytes_per_weight / 1e9
 
 
 @dataclass(frozen=True)
@@ -110,9 +126,11 @@ def qwen_image_tokens(height: int, width: int, *, most_tokens: int = 1280) -> in
     return rows * columns
 
 
-def measured_device(memory_gb: float = 8.0) -> Device:
+def measured_device() -> Device:
     """This machine, measured: single-precision matrix products for the rate, copies for the bandwidth."""
     import torch
+
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
 
     side = 768
     left, right = torch.randn(side, side), torch.randn(side, side)

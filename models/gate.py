@@ -30,6 +30,7 @@ class GateConfig:
     prompt_aware  whether the prompt is seen; off reproduces the formula as printed
     only_last     a single estimate after the whole output: the paper's g'
     width         units of the trunk
+    members       networks whose mean decides; each is fitted on its own part of the training samples
     """
 
     stages: int = 2
@@ -37,9 +38,10 @@ class GateConfig:
     prompt_aware: bool = True
     only_last: bool = False
     width: int = 128
+    members: int = 5
 
     def __post_init__(self) -> None:
-        for name in ("stages", "chunk", "width"):
+        for name in ("stages", "chunk", "width", "members"):
             if getattr(self, name) < 1:
                 raise ValueError(f"gate.{name} is {getattr(self, name)}; it must be at least 1")
         if self.only_last and self.stages != 1:
@@ -72,26 +74,35 @@ def image_features(encoding: Encoding, prompt_aware: bool) -> Tensor:
     return torch.cat(parts)
 
 
+N_SURE = 17  # numbers that say how sure the tokens were
+
+
 def token_features(hidden: Tensor, probability: Tensor) -> Tensor:
-    """What later stages add, [2 H + 6]: mean and last hidden state of the tokens so far, and how sure they were."""
+    """What later stages add, [2 H + N_SURE]: mean and last hidden state of the tokens so far, and how sure they were.
+
+    Sureness is seen as the tokens' probabilities, logarithms and logits, each where it is weakest, on average, at the
+    end and summed up: a sum grows with every doubtful token (a long list of boxes), a minimum does not.
+    """
     if len(probability) == 0:
-        return hidden.new_zeros(2 * hidden.shape[-1] + 6)
-    doubt = torch.log(1.0 - probability.float() + 1e-4)
+        return hidden.new_zeros(2 * hidden.shape[-1] + N_SURE)
+    chance = probability.float()
+    doubt, believed = torch.log(1.0 - chance + 1e-4), torch.log(chance + 1e-4)
+    logit = believed - doubt
+    least = F.pad(chance.sort().values[:3], (0, max(0, 3 - len(chance))), value=1.0)
     sure = torch.stack(
         [
-            probability.min(),
-            probability.mean(),
-            probability[-1],
-            doubt.max(),
-            doubt[-1],
-            torch.tensor(len(probability) / 8.0),
+            *(chance.mean(), chance[0], chance[-1], chance.sum(), chance.std(correction=0)),
+            *(doubt.max(), doubt[-1], doubt.sum(), believed.sum()),
+            *(logit.min(), logit.mean(), logit[-1]),
+            chance.new_tensor(len(chance) / 8.0),
+            chance.min(),
         ]
     )
-    return torch.cat([hidden.mean(0).float(), hidden[-1].float(), sure])
+    return torch.cat([hidden.mean(0).float(), hidden[-1].float(), sure, least])
 
 
 def stage_features(trace: Trace, config: GateConfig, stage: int, image: Tensor | None = None) -> Tensor:
-    """Input of one stage, [F] or [F + 2 H + 6], from a whole trace cut to what that stage may see.
+    """Input of one stage, [F] or [F + 2 H + N_SURE], from a whole trace cut to what that stage may see.
 
     image  the trace's `image_features`, when the caller has them already
     """
@@ -106,8 +117,21 @@ def _listens(config: GateConfig, stage: int) -> bool:
     return config.only_last or stage > 0
 
 
+class _Layers(nn.Module):
+    """The same linear layer of M networks: [M, n, inputs] -> [M, n, outputs]."""
+
+    def __init__(self, members: int, inputs: int, outputs: int):
+        super().__init__()
+        bound = inputs**-0.5
+        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias, rows, self.weight)
+
+
 class ProgressiveGate(nn.Module):
-    """g~: stage inputs of their own width -> similarity in [0, 1].
+    """g~: stage inputs of their own width -> similarity in [0, 1], the mean of `config.members` networks' logits.
 
     Beside the paper's projection and trunk every stage has a linear path to the output: with a few hundred training
     samples it keeps what a single strong input (a token's probability) says on its own.
@@ -120,14 +144,14 @@ class ProgressiveGate(nn.Module):
             raise ValueError(f"gate.stages is {config.stages} but {len(widths)} input widths were given")
         self.config = config
         self.widths = list(widths)
-        self.project = nn.ModuleList(nn.Linear(width, config.width) for width in widths)
-        self.direct = nn.ModuleList(nn.Linear(width, 1) for width in widths)
+        self.project = nn.ModuleList(_Layers(config.members, width, config.width) for width in widths)
+        self.direct = nn.ModuleList(_Layers(config.members, width, 1) for width in widths)
         self.trunk = nn.Sequential(
             nn.GELU(),
             nn.Dropout(0.2),
-            nn.Linear(config.width, config.width),
+            _Layers(config.members, config.width, config.width),
             nn.GELU(),
-            nn.Linear(config.width, 1),
+            _Layers(config.members, config.width, 1),
         )
         for stage, width in enumerate(widths):
             self.register_buffer(f"mean_{stage}", torch.zeros(width))
@@ -139,11 +163,19 @@ class ProgressiveGate(nn.Module):
             getattr(self, f"mean_{stage}").copy_(rows.mean(0))
             getattr(self, f"scale_{stage}").copy_(1.0 / rows.std(0).clamp(min=1e-3))
 
+    def centred(self, features: Tensor, stage: int) -> Tensor:
+        """The standardised input of a stage, [n, F_stage]."""
+        centred = (features - getattr(self, f"mean_{stage}")) * getattr(self, f"scale_{stage}")
+        return centred.clamp(-5, 5)
+
+    def logits(self, centred: Tensor, stage: int) -> Tensor:
+        """Every member's logits: standardised inputs [M, n, F_stage] -> [M, n]."""
+        return (self.trunk(self.project[stage](centred)) + self.direct[stage](centred))[..., 0]
+
     def forward(self, features: Tensor, stage: int) -> Tensor:
         """[n, F_stage] -> predicted similarity [n]."""
-        centred = (features - getattr(self, f"mean_{stage}")) * getattr(self, f"scale_{stage}")
-        centred = centred.clamp(-5, 5)
-        return torch.sigmoid(self.trunk(self.project[stage](centred)) + self.direct[stage](centred))[..., 0]
+        centred = self.centred(features, stage).expand(self.config.members, -1, -1)
+        return torch.sigmoid(self.logits(centred, stage).mean(0))
 
     @torch.no_grad()
     def estimate(self, encoding: Encoding, steps: list[Step], stage: int) -> float:

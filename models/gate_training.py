@@ -69,59 +69,74 @@ def gate_inputs(traces: list[Trace], config: GateConfig) -> list[Tensor]:
     ]
 
 
-def fit_gate(
+def fit_members(
+    gate: ProgressiveGate,
     inputs: list[Tensor],
     target: Tensor,
-    config: GateConfig,
+    rows_of: list[Tensor],
     *,
     seed: int,
     epochs: int = 12,
     rate: float = 2e-3,
     decay: float = 0.1,
-) -> ProgressiveGate:
-    """Minimise eq. (1): inputs [n, F_i] per stage, target similarity [n]."""
+) -> None:
+    """Minimise eq. (1) for every member at once, each on batches of its own rows.
+
+    inputs [n, F_i] per stage, already standardised by the gate; target [n]; rows_of: row numbers of each member.
+    """
     generator = torch.Generator().manual_seed(seed)
+    number = max(len(rows) for rows in rows_of)
+    batch = min(64, number)
+    steps = epochs * max(1, number // batch)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        gate = ProgressiveGate(config, [rows.shape[1] for rows in inputs]).train()
-        gate.standardise(inputs)
+        gate.train()
         optimiser = torch.optim.AdamW(gate.parameters(), rate, weight_decay=decay)
-        number = len(target)
-        steps = epochs * max(1, number // 64)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         for _ in range(steps):
-            rows = torch.randint(number, (min(64, number),), generator=generator)
-            loss = sum(((gate(x[rows], i) - target[rows]) ** 2).mean() for i, x in enumerate(inputs))
+            rows = torch.stack(
+                [own[torch.randint(len(own), (batch,), generator=generator)] for own in rows_of]
+            )  # [M, B]
+            wanted = target[rows]
+            errors = [
+                ((torch.sigmoid(gate.logits(x[rows], stage)) - wanted) ** 2).mean(1).sum()
+                for stage, x in enumerate(inputs)
+            ]
             optimiser.zero_grad()
-            torch.as_tensor(loss).backward()
+            torch.stack(errors).sum().backward()
             optimiser.step()
             schedule.step()
-    return gate.eval()
+    gate.eval()
 
 
 def fit_calibrated(
-    inputs: list[Tensor], target: Tensor, config: GateConfig, *, seed: int, folds: int = 5, epochs: int = 12
+    inputs: list[Tensor], target: Tensor, config: GateConfig, *, seed: int, epochs: int = 12
 ) -> CalibratedGate:
-    """Fit the gate on everything and its isotonic maps on out-of-fold predictions.
+    """Fit every member on all but its own part of the samples, and the isotonic maps on the parts left out.
 
+    So no sample is ever predicted by a network that has seen it, and the networks fitted for that are the gate.
     Raises ValueError when there are too few samples, or when both models always agree (nothing to learn).
     """
-    number = len(target)
+    number, folds = len(target), max(2, config.members)
     if number < 10 * folds:
         raise ValueError(
             f"{number} samples are too few to fit and calibrate a gate; give at least {10 * folds}"
         )
     if float(target.std()) < 1e-6:
         raise ValueError("both models agree equally on every sample; a gate has nothing to learn from these")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        gate = ProgressiveGate(config, [rows.shape[1] for rows in inputs])
+    gate.standardise(inputs)
     fold = torch.randperm(number, generator=torch.Generator().manual_seed(seed)) % folds
-    raw = np.zeros((number, config.stages))
-    for held in range(folds):
-        train, test = fold != held, fold == held
-        gate = fit_gate(
-            [rows[train] for rows in inputs], target[train], config, seed=seed + held, epochs=epochs
-        )
-        with torch.no_grad():
-            for stage, rows in enumerate(inputs):
-                raw[test.numpy(), stage] = gate(rows[test], stage).numpy()
-    maps = tuple(Isotonic.fit(raw[:, stage], target.numpy()) for stage in range(config.stages))
-    return CalibratedGate(fit_gate(inputs, target, config, seed=seed, epochs=epochs), maps)
+    centred = [gate.centred(rows, stage) for stage, rows in enumerate(inputs)]
+    trained_on = [torch.nonzero(fold != member)[:, 0] for member in range(config.members)]
+    fit_members(gate, centred, target, trained_on, seed=seed, epochs=epochs)
+    rows = torch.nonzero(fold < config.members)[:, 0]  # a single member leaves one half of the samples out
+    with torch.no_grad():
+        raw = [
+            torch.sigmoid(gate.logits(x.expand(config.members, -1, -1), stage)[fold[rows], rows]).numpy()
+            for stage, x in enumerate(centred)
+        ]
+    maps = tuple(Isotonic.fit(values, target[rows].numpy()) for values in raw)
+    return CalibratedGate(gate, maps)

@@ -10,11 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from models.devices import ModelSize, NetworkCost
 from models.sample import Sample, SampleError, Task, check_sample
 from models.similarity import similarity
 
@@ -66,6 +68,14 @@ class Trace:
     answer: str
 
 
+class Encoder(Protocol):
+    """Anything that puts image patches and prompt tokens into one space: every model here, and CLIP."""
+
+    def encode(self, image: np.ndarray, prompt: str) -> Encoding: ...
+
+    def fingerprint(self) -> str: ...
+
+
 class VisionLanguageModel(ABC):
     """An image and a prompt in, text out, step by step."""
 
@@ -91,6 +101,10 @@ class VisionLanguageModel(ABC):
     def working_steps(self) -> int:
         """Typical number of generated tokens per answer (for reports; decoding itself has no such limit)."""
         return 16
+
+    def cost(self) -> ModelSize | NetworkCost | None:
+        """What the model asks of a device; None: it stands for a larger one (the built-in pair)."""
+        return None
 
     def similarity(self, left: str, right: str, task: Task) -> float:
         """How alike two outputs are, in [0, 1]; see models.similarity."""

@@ -10,7 +10,7 @@ import csv
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_RATE_MBPS = 110.67  # SpaceVerse section 4.1.4, measured at a Starlink ground station
 START = datetime(2025, 10, 18, tzinfo=UTC)
+TLE_COLUMNS = 69
 EARTH_MU_KM3_S2 = 398_600.4418
 EARTH_RADIUS_KM = 6_378.137
 
@@ -84,6 +85,7 @@ def read_rate_trace(path: str | Path) -> RateTrace:
 
 def read_tle(path: str | Path) -> list[EarthSatellite]:
     """Satellites of a TLE file (name lines optional)."""
+    from sgp4.io import verify_checksum
     from skyfield.api import EarthSatellite, load
 
     path = Path(path)
@@ -93,9 +95,14 @@ def read_tle(path: str | Path) -> list[EarthSatellite]:
     timescale, satellites, name = load.timescale(builtin=True), [], ""
     for index, line in enumerate(lines):
         if line.startswith("1 ") and index + 1 < len(lines) and lines[index + 1].startswith("2 "):
-            satellites.append(
-                EarthSatellite(line, lines[index + 1], name or f"satellite {len(satellites)}", timescale)
-            )
+            title = name or f"satellite {len(satellites)}"
+            try:
+                if min(len(line), len(lines[index + 1])) < TLE_COLUMNS:
+                    raise ValueError(f"a line has fewer than {TLE_COLUMNS} columns")
+                verify_checksum(line, lines[index + 1])
+                satellites.append(EarthSatellite(line, lines[index + 1], title, timescale))
+            except (ValueError, IndexError) as error:
+                raise LinkError(f"{path}: the elements of {title} cannot be read ({error})") from error
             name = ""
         elif not line.startswith(("1 ", "2 ")):
             name = line.strip()
@@ -183,9 +190,9 @@ class Downlink:
             raise LinkError("contact windows must be ascending and must not overlap")
 
     @classmethod
-    def always(cls, mbps: float = DEFAULT_RATE_MBPS) -> Downlink:
-        """A link that never breaks (latency without orbits)."""
-        return cls(np.array([[0.0, np.inf]]), RateTrace(np.zeros(1), np.array([mbps])))
+    def always(cls, rate: RateTrace | None = None) -> Downlink:
+        """A link that never breaks (latency without orbits), at the default rate or a trace's."""
+        return cls(np.array([[0.0, np.inf]]), RateTrace() if rate is None else rate)
 
     def send(self, ready_s: float, size_bytes: float) -> tuple[float, float, float]:
         """Send bytes from `ready_s` on: (first bit's time, last bit's time, seconds the link was sending).
@@ -209,3 +216,26 @@ class Downlink:
         raise LinkError(
             f"the contact windows end before {size_bytes:.0f} bytes ready at {ready_s:.0f} s are sent"
         )
+
+
+def constellation_downlinks(
+    number: int, station: GroundStation, *, tle: str = "", rate_trace: str = "", hours: float = 96.0
+) -> tuple[Downlink, ...]:
+    """Downlinks of `number` satellites over a station: contact windows and nothing between.
+
+    tle         a file of real elements, evenly spread through it, propagated from the epoch of its first satellite;
+                empty: the default circular shell
+    rate_trace  a CSV of the rate; its last value holds to the end; empty: the default rate
+    Raises LinkError naming the file when it cannot be read or holds too few satellites.
+    """
+    if number < 1:
+        raise LinkError(f"satellites is {number}; at least one is needed")
+    rate = read_rate_trace(rate_trace) if rate_trace else RateTrace()
+    satellites, start = shell_satellites(number), START
+    if tle:
+        known = read_tle(tle)
+        if len(known) < number:
+            raise LinkError(f"{tle} holds {len(known)} satellites; {number} are wanted: set satellites lower")
+        satellites = known[:: len(known) // number][:number]
+        start = cast(datetime, known[0].epoch.utc_datetime())
+    return tuple(Downlink(contact_windows(s, station, hours, start=start), rate) for s in satellites)

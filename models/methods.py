@@ -6,6 +6,7 @@ Every method is fitted on the same few samples and then asked for a plan that of
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -138,10 +139,10 @@ class ActiveInference(Method):
     agent: ActiveInferenceAgent | None = field(default=None, init=False)
 
     def _times(self, record: Record) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        tasks = [sample.task for sample in record.samples]
-        onboard = np.array([self.workload.onboard_s(task) for task in tasks])
-        link = np.array([self.workload.raw_bytes(task) * 8e-6 for task in tasks]) / 110.67
-        return onboard, link, np.array([self.workload.ground_s(task) for task in tasks])
+        work, pairs = self.workload, list(zip(record.samples, record.tokens.tolist(), strict=True))
+        onboard = np.array([work.onboard_s(sample, tokens) for sample, tokens in pairs])
+        link = np.array([work.raw_link_s(sample) for sample, _ in pairs])
+        return onboard, link, np.array([work.ground_s(sample, tokens) for sample, tokens in pairs])
 
     def fit(self, train: Record, seed: int) -> None:
         onboard, link, ground = self._times(train)
@@ -161,18 +162,32 @@ class ActiveInference(Method):
         return _plan(test, stage, np.where(stage == KEPT, test.tokens, 0))
 
 
+def agreement(record: Record) -> np.ndarray:
+    """Similarity of the two models' outputs, [n]: the target of eq. (1)."""
+    return record.agreement
+
+
+def no_gain(record: Record) -> np.ndarray:
+    """1 minus what the ground's answer is better by, [n]: sending pays where this is low. Needs true answers."""
+    return 1.0 - np.clip(record.large_score - record.small_score, 0.0, 1.0)
+
+
 @dataclass
 class Gated(Method):
-    """A confidence network: SpaceVerse's g~, or its ablations g (before decoding) and g' (after)."""
+    """A confidence network: SpaceVerse's g~, or its ablations g (before decoding) and g' (after).
+
+    target  what a confidence predicts: the agreement of both models, eq. (1), which needs no truth; or `no_gain`
+    """
 
     config: GateConfig
     name: str
     compresses: bool = False
     early: float = 0.55
+    target: Callable[[Record], np.ndarray] = agreement
     gate: CalibratedGate | None = field(default=None, init=False)
 
     def fit(self, train: Record, seed: int) -> None:
-        target = torch.tensor(train.agreement, dtype=torch.float32)
+        target = torch.tensor(self.target(train), dtype=torch.float32)
         self.gate = fit_calibrated(gate_inputs(train.traces, self.config), target, self.config, seed=seed)
 
     def confidences(self, test: Record) -> np.ndarray:
@@ -197,9 +212,14 @@ class Gated(Method):
         return Plan(stage, decoded, reached + 1, confidence[rows, reached])
 
 
-def spaceverse(**changes: float) -> Gated:
+def spaceverse() -> Gated:
     """SpaceVerse as published: two stages, progressive, with the compressor."""
-    return Gated(GateConfig(stages=2), "SpaceVerse", compresses=True, **changes)
+    return Gated(GateConfig(stages=2), "SpaceVerse", compresses=True)
+
+
+def spaceverse_by_gain() -> Gated:
+    """SpaceVerse whose gate predicts what sending would gain, learned from the true answers of the same samples."""
+    return Gated(GateConfig(stages=2), "SpaceVerse, gain", compresses=True, target=no_gain)
 
 
 def gate_before() -> Gated:
@@ -222,4 +242,5 @@ def all_methods(workload: Workload) -> list[Method]:
         gate_before(),
         gate_after(),
         spaceverse(),
+        spaceverse_by_gain(),
     ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.boxes import format_boxes
-from models.questions import Ask, Query, write_prompt
+from models.questions import Ask, Query, read_prompt, write_prompt
 from models.sample import Sample, Task
 from models.scenes import COUNTABLE, MAX_COUNT, OBJECTS, Scene, render
 
@@ -82,3 +82,14 @@ def procedural_samples(
                     Sample(scene.image, write_prompt(query), true_answer(scene, query), task, name)
                 )
     return samples
+
+
+def relevant_pixels(sample: Sample) -> np.ndarray:
+    """Pixels of a procedural sample that its prompt is about, [px, px] bool: the ideal compressor's truth."""
+    scene = render(int(sample.name.split()[1]), sample.image.shape[0])
+    query = read_prompt(sample.prompt)
+    names = [name for name in (query.first, query.second) if name is not None]
+    if query.ask is Ask.SCENE:
+        names = [name for name in OBJECTS if name not in ("forest", "road")]
+    bits = sum(1 << OBJECTS.index(name) for name in names)
+    return (scene.cover & bits) > 0

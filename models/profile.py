@@ -23,15 +23,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from models.advise import Encoder
-from models.calibration_file import CalibrationMismatch, load_calibration
-from models.codec import restore
+from models.calibration_file import FORMAT, CalibrationMismatch, load_calibration
+from models.codec import CODING, restore
 from models.compressors import Request
 from models.datasets import DATASETS, DatasetError
-from models.devices import phase_times, qwen_image_tokens
 from models.gate import GateConfig
 from models.gate_training import CalibratedGate, fit_calibrated, gate_inputs
-from models.interface import ModelUnavailable, VisionLanguageModel
+from models.interface import Encoder, ModelUnavailable, VisionLanguageModel
 from models.options import read_options
 from models.procedural import procedural_samples
 from models.profile_file import (
@@ -151,6 +149,7 @@ def provenance(
         "data": data_hash(frames.profiled),
         "levels": {name: [repr(one) for one in ladder.compressors] for name, ladder in LADDERS.items()},
         "workload": repr(Workload()),
+        "formats": [CODING, FORMAT],
         "settings": settings,
     }
 
@@ -207,10 +206,9 @@ def measure_coding(
 
 def _phase_seconds(work: Workload, task: Task) -> tuple[np.ndarray, np.ndarray]:
     """[3] seconds on board and of the large model, for a frame of the size that the task's data set has."""
-    tokens = qwen_image_tokens(FRAME_PX[task], FRAME_PX[task])
     both = []
-    for device, model in ((work.onboard, work.small), (work.ground, work.large)):
-        times = phase_times(device, model, tokens, work.prompt_tokens)
+    for timing in (work.onboard, work.ground):
+        times = timing.phases(FRAME_PX[task], FRAME_PX[task])
         both.append([times.vision_s, times.prefill_s, work.answer_tokens * times.decode_token_s])
     assert len(PHASES) == len(both[0])
     return np.array(both[0]), np.array(both[1])

@@ -8,18 +8,23 @@ inputs must be gone, and the rotary offset of the image is state on the module, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from models.devices import ModelSize
 from models.interface import Encoding, ModelUnavailable, Step, VisionLanguageModel
 from models.pair.weights import fingerprint
 from models.sample import SampleError
 
 PIXELS_PER_TOKEN = 28 * 28
+HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+MOST_NEW_TOKENS = 64
 # fmt: off
 FUNCTION_WORDS = frozenset([
     "a", "an", "the", "is", "are", "was", "were", "be", "there", "this", "that", "these", "those", "of",
@@ -44,7 +49,7 @@ class QwenVL(VisionLanguageModel):
         image_processor: Any,
         *,
         name: str = "qwen2-vl",
-        most_new_tokens: int = 64,
+        most_new_tokens: int = MOST_NEW_TOKENS,
     ):
         self.model = model.eval()
         self.tokenizer = tokenizer
@@ -57,14 +62,24 @@ class QwenVL(VisionLanguageModel):
 
     @classmethod
     def load(
-        cls, source: str, *, device: str = "cpu", most_image_tokens: int = 1280, most_new_tokens: int = 64
+        cls,
+        source: str,
+        *,
+        device: str = "cpu",
+        most_image_tokens: int = 1280,
+        most_new_tokens: int | None = None,
     ) -> QwenVL:
         """Load from a hub name such as "Qwen/Qwen2-VL-2B-Instruct" or a local folder (safetensors only).
 
-        Raises ModelUnavailable when it is not there or cannot be fetched; nothing takes its place.
+        most_new_tokens None: as the model's own generation settings say, or MOST_NEW_TOKENS. Raises ModelUnavailable
+        when it is not there or cannot be fetched; nothing takes its place.
         """
         from models.torchvision_import import import_torchvision
 
+        if not Path(source).is_dir() and not HUB_NAME.fullmatch(source):
+            raise ModelUnavailable(
+                f"{source} is neither a folder nor a hub name such as Qwen/Qwen2-VL-2B-Instruct"
+            )
         try:
             import_torchvision()
             from transformers import AutoImageProcessor, AutoTokenizer, Qwen2VLForConditionalGeneration
@@ -83,8 +98,18 @@ class QwenVL(VisionLanguageModel):
                 f"{source} cannot be loaded: give a folder with the model's safetensors, or a hub name and a network "
                 f"({type(error).__name__}: {str(error).splitlines()[0]})"
             ) from error
+        if most_new_tokens is None:
+            most_new_tokens = model.generation_config.max_new_tokens or MOST_NEW_TOKENS
         model.to(torch.device(device))  # type: ignore[arg-type]
         return cls(model, tokenizer, processor, name=source, most_new_tokens=most_new_tokens)
+
+    def cost(self) -> ModelSize:
+        """Weights as they are counted, two bytes each."""
+        tower = self.model.model.visual
+        vision = sum(p.numel() for p in tower.parameters())
+        language = sum(p.numel() for p in self.model.parameters()) - vision
+        shape = self.model.config.vision_config
+        return ModelSize(self.name, vision, language, shape.depth, shape.embed_dim)
 
     def fingerprint(self) -> str:
         if self._fingerprint is None:

@@ -14,12 +14,33 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from models.devices import NetworkCost
 from models.interface import Encoding, ModelUnavailable, Step, VisionLanguageModel
 from models.pair.weights import fingerprint
 
 PIXEL_MEAN = (0.485, 0.456, 0.406)  # ImageNet statistics, as torchvision publishes them
 PIXEL_STD = (0.229, 0.224, 0.225)
-DEPTHS = (18, 101)
+GFLOP_AT_224 = {18: 3.63, 101: 15.6}  # torchvision's figures, two operations a multiplication
+DEPTHS = tuple(GFLOP_AT_224)
+
+
+CLASSES_SUFFIX = ".classes.txt"
+
+
+def read_classes(weights: str | Path) -> list[str]:
+    """Names of a classifier's outputs, one a line, from <weights>.classes.txt beside its weights.
+
+    Raises ModelUnavailable when the file is missing or empty: outputs without names answer nothing.
+    """
+    path = Path(f"{weights}{CLASSES_SUFFIX}")
+    if not path.is_file():
+        raise ModelUnavailable(
+            f"{path}: there is no such list of class names; write one name a line, in output order"
+        )
+    names = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    if not names:
+        raise ModelUnavailable(f"{path} names no classes; write one name a line, in output order")
+    return names
 
 
 class ResNetClassifier(VisionLanguageModel):
@@ -61,6 +82,12 @@ class ResNetClassifier(VisionLanguageModel):
     @property
     def working_steps(self) -> int:
         return 1
+
+    def cost(self) -> NetworkCost:
+        """Published operations at 224 px, scaled to this classifier's side."""
+        weights = sum(p.numel() for p in self.network.parameters())
+        depth = 18 if weights < 30e6 else 101
+        return NetworkCost(self.name, GFLOP_AT_224[depth] * 1e9 * (self.side_px / 224) ** 2, weights)
 
     def fingerprint(self) -> str:
         return fingerprint(self.network)

@@ -1,7 +1,8 @@
 """Models and data sets by name, as the command lines and configurations give them.
 
-Models: pair-small, pair-large, or qwen:<hub name or folder>. Data: procedural, or a reader of models.datasets with its
-folder. Nothing is replaced silently: an unknown name or a missing file is an error that says what would work.
+Models: pair-small, pair-large, qwen:<hub name or folder>, resnet18:<file> or resnet101:<file>. Data: procedural, or a
+reader of models.datasets with its folder. Nothing is replaced silently: an unknown name or a missing file is an error
+that says what would work.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from itertools import islice
 from pkgutil import resolve_name
 
 from models.datasets import DATASETS
-from models.interface import ModelUnavailable, VisionLanguageModel
+from models.interface import Encoder, ModelUnavailable, VisionLanguageModel
 from models.sample import Sample, SampleError
 
 PROCEDURAL = "procedural"
@@ -30,11 +31,23 @@ def _qwen(source: str) -> VisionLanguageModel:
     return QwenVL.load(source)
 
 
+def _resnet(depth: int) -> Callable[[str], VisionLanguageModel]:
+    def load(source: str) -> VisionLanguageModel:
+        from models.resnets import ResNetClassifier, read_classes
+
+        return ResNetClassifier.load(depth, read_classes(source), source)
+
+    return load
+
+
 MODELS: dict[str, Callable[[str], VisionLanguageModel]] = {
     "pair-small": lambda _: _pair("small"),
     "pair-large": lambda _: _pair("large"),
     "qwen": _qwen,
+    "resnet18": _resnet(18),
+    "resnet101": _resnet(101),
 }
+WITHOUT_SOURCE = ("pair-small", "pair-large")
 
 
 def _own(name: str) -> VisionLanguageModel:
@@ -57,11 +70,26 @@ def load_model(name: str) -> VisionLanguageModel:
         return _own(name)
     if kind not in MODELS:
         raise ModelUnavailable(
-            f"model {name!r} is unknown; use pair-small, pair-large or qwen:<hub name or folder>"
+            f"model {name!r} is unknown; use pair-small, pair-large, qwen:<hub name or folder>, "
+            "resnet18:<safetensors file> or resnet101:<safetensors file>"
         )
-    if kind == "qwen" and not source:
-        raise ModelUnavailable("model 'qwen' needs a source: qwen:<hub name or folder>")
+    if kind not in WITHOUT_SOURCE and not source:
+        raise ModelUnavailable(f"model {kind!r} needs a source: {kind}:<folder or file>")
     return MODELS[kind](source)
+
+
+ATTENTIONS = ("own", "clip")
+
+
+def load_encoder(attention: str, clip_weights: str) -> Encoder | None:
+    """The encoder of eq. (2): None for the small model's own, or CLIP ViT-B/16 with these weights."""
+    if attention not in ATTENTIONS:
+        raise ValueError(f"attention is {attention!r}; it must be {' or '.join(ATTENTIONS)}")
+    if attention == "own":
+        return None
+    from models.clip import ClipEncoder
+
+    return ClipEncoder.load(clip_weights)
 
 
 def load_samples(

@@ -1,101 +1,139 @@
-"""What a sample costs in seconds: frames of the real data sets on real devices, driven by what the cascade did.
+"""What a sample costs in seconds, driven by what the cascade did with it.
 
-The built-in pair decides and is scored; time is what Qwen2-VL-2B on a Jetson AGX Xavier and Qwen2-VL-7B on an RTX
-3090 would take (estimates, see models.devices) for frames of the size that the task's data set has. Two measured
-quantities are carried over: the share of an answer's tokens decoded before a decision, and coded bits per pixel.
+Time belongs to a pair of processors and models (`models.timing`). For procedural scenes the built-in pair decides and
+is scored, while the seconds are those of large models on frames of the size that the task's real data set has; two
+measured quantities are carried over: the share of an answer's tokens decoded before a decision, and coded bits per
+pixel. With `own_frames` the samples' own sizes and answers count instead.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from models.devices import DEVICES, MODEL_SIZES, Device, ModelSize, phase_times, qwen_image_tokens
-from models.events import Job
-from models.sample import Task
+from models.devices import DEVICES, MODEL_SIZES
+from models.events import Job, Latency, simulate
+from models.link import DEFAULT_RATE_MBPS, Downlink
+from models.sample import Sample, Task
+from models.timing import RooflineTiming, Timing
 
 # RSVQA-LR and RESISC45 as published; DOTA holds 800 to 20000 px, 4000 is a typical scene (chosen). Models see at most
 # 1280 image tokens of it, which is what their largest-image setting allows.
 FRAME_PX = {Task.QUESTION: 256, Task.SCENE: 256, Task.BOXES: 4000}
-SCENE_PX = 96
+PAPER_ONBOARD = RooflineTiming(DEVICES["xavier"], MODEL_SIZES["qwen2-vl-2b"])
+PAPER_GROUND = RooflineTiming(DEVICES["rtx3090"], MODEL_SIZES["qwen2-vl-7b"])
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Devices, models and the stream of samples.
+    """Processors, models and the stream of samples.
 
-    answer_tokens, prompt_tokens  of the large models' typical answer and prompt
-    gate_s, compress_s  onboard seconds of one gate evaluation and one compression (benchmarks/vision.py measures)
-    interval_s  time between two samples of one satellite
+    own_frames     whether samples keep their own size and answer length, instead of FRAME_PX and answer_tokens
+    answer_tokens  of the large models' typical answer
+    gate_s, compress_s  onboard seconds of one gate evaluation and one compression
+    interval_s     time between two samples of one satellite
+    downlinks      one per satellite; None: permanent contact at DEFAULT_RATE_MBPS
     """
 
-    onboard: Device = DEVICES["xavier"]
-    ground: Device = DEVICES["rtx3090"]
-    small: ModelSize = MODEL_SIZES["qwen2-vl-2b"]
-    large: ModelSize = MODEL_SIZES["qwen2-vl-7b"]
+    onboard: Timing = PAPER_ONBOARD
+    ground: Timing = PAPER_GROUND
+    own_frames: bool = False
     answer_tokens: int = 16
-    prompt_tokens: int = 20
     gate_s: float = 0.002
     compress_s: float = 0.010
     satellites: int = 10
     ground_servers: int = 8
     interval_s: float = 20.0
+    downlinks: tuple[Downlink, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("answer_tokens", "prompt_tokens", "satellites", "ground_servers", "interval_s"):
+        for name in ("answer_tokens", "satellites", "ground_servers", "interval_s"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"workload.{name} is {getattr(self, name)}; it must be above 0")
+        if self.downlinks is not None and len(self.downlinks) != self.satellites:
+            raise ValueError(
+                f"workload.downlinks has {len(self.downlinks)} entries for {self.satellites} satellites"
+            )
 
-    def frame_bytes(self, task: Task, scene_bytes: np.ndarray) -> np.ndarray:
-        """Bytes of a frame coded with as many bits per pixel as the procedural scene took."""
-        return scene_bytes * (FRAME_PX[task] / SCENE_PX) ** 2
+    def frame(self, sample: Sample) -> tuple[int, int]:
+        """Height and width in pixels of the frame that is timed."""
+        if self.own_frames:
+            return sample.image.shape[0], sample.image.shape[1]
+        return FRAME_PX[sample.task], FRAME_PX[sample.task]
 
-    def raw_bytes(self, task: Task) -> float:
-        """Bytes of an uncoded RGB frame."""
-        return 3.0 * FRAME_PX[task] ** 2
+    def answer_length(self, tokens: int) -> int:
+        """Tokens of an onboard answer that had `tokens`."""
+        return max(1, tokens) if self.own_frames else self.answer_tokens
 
-    def ground_s(self, task: Task, token_share: float = 1.0) -> float:
-        """Seconds of the ground model; token_share < 1: image tokens pruned before its language model."""
-        tokens = qwen_image_tokens(FRAME_PX[task], FRAME_PX[task])
-        full = phase_times(self.ground, self.large, tokens, self.prompt_tokens)
-        pruned = phase_times(self.ground, self.large, int(tokens * token_share), self.prompt_tokens)
-        return full.vision_s + pruned.prefill_s + self.answer_tokens * full.decode_token_s
+    def frame_bytes(self, sample: Sample, coded: float) -> float:
+        """Bytes of the timed frame, coded with as many bits per pixel as the sample took."""
+        height, width = self.frame(sample)
+        return coded * height * width / (sample.image.shape[0] * sample.image.shape[1])
 
-    def onboard_s(self, task: Task) -> float:
-        """Seconds of a whole onboard answer."""
-        tokens = qwen_image_tokens(FRAME_PX[task], FRAME_PX[task])
-        times = phase_times(self.onboard, self.small, tokens, self.prompt_tokens)
-        return times.vision_s + times.prefill_s + self.answer_tokens * times.decode_token_s
+    def raw_bytes(self, sample: Sample) -> float:
+        """Bytes of the uncoded RGB frame."""
+        height, width = self.frame(sample)
+        return 3.0 * height * width
+
+    def raw_link_s(self, sample: Sample) -> float:
+        """Seconds to send the uncoded frame in contact at the default rate."""
+        return self.raw_bytes(sample) * 8e-6 / DEFAULT_RATE_MBPS
+
+    def ground_s(self, sample: Sample, tokens: int, token_share: float = 1.0) -> float:
+        """Seconds of the ground model for an answer of `tokens`."""
+        return self.ground.answer_s(*self.frame(sample), self.answer_length(tokens), token_share)
+
+    def onboard_s(self, sample: Sample, tokens: int) -> float:
+        """Seconds of a whole onboard answer of `tokens`."""
+        return self.onboard.answer_s(*self.frame(sample), self.answer_length(tokens))
 
     def job(
         self,
         number: int,
-        task: Task,
+        sample: Sample,
         *,
-        decoded_share: float,
-        looked: bool,
-        gates: int,
-        compressed: bool,
-        size_bytes: float | None,
-        ground_token_share: float = 1.0,
+        tokens: int,
+        decoded: int,
+        looked: bool = True,
+        gates: int = 0,
+        compressed: bool = False,
+        coded_bytes: float | None = None,
+        token_share: float = 1.0,
     ) -> Job:
         """The demands of sample `number` of the stream.
 
-        decoded_share  part of the onboard answer that was decoded before the decision (0: no prefill either)
-        looked         whether the onboard vision tower ran at all
-        gates          gate evaluations;  size_bytes None: answered on board
+        tokens   of the whole onboard answer;  decoded  those decoded before the decision (0: no prefill either)
+        looked   whether the onboard vision tower ran at all
+        gates    gate evaluations;  coded_bytes None: answered on board
         """
-        tokens = qwen_image_tokens(FRAME_PX[task], FRAME_PX[task])
-        times = phase_times(self.onboard, self.small, tokens, self.prompt_tokens)
+        times = self.onboard.phases(*self.frame(sample))
+        share = decoded / max(1, tokens)
+        sent = coded_bytes is not None
         return Job(
             arrival_s=(number // self.satellites) * self.interval_s,
             satellite=number % self.satellites,
             vision_s=times.vision_s if looked else 0.0,
             gate_s=gates * self.gate_s,
-            prefill_s=times.prefill_s if decoded_share > 0 else 0.0,
-            decode_s=decoded_share * self.answer_tokens * times.decode_token_s,
+            prefill_s=times.prefill_s if decoded else 0.0,
+            decode_s=share * self.answer_length(tokens) * times.decode_token_s,
             compress_s=self.compress_s if compressed else 0.0,
-            size_bytes=size_bytes,
-            ground_s=0.0 if size_bytes is None else self.ground_s(task, ground_token_share),
+            size_bytes=self.frame_bytes(sample, coded_bytes) if coded_bytes is not None else None,
+            ground_s=self.ground_s(sample, tokens, token_share) if sent else 0.0,
         )
+
+    def run(self, jobs: Sequence[Job]) -> Latency:
+        """Follow the jobs through time."""
+        links = [Downlink.always()] * self.satellites if self.downlinks is None else list(self.downlinks)
+        return simulate(jobs, links, self.ground_servers)
+
+
+def latency_row(latency: Latency) -> dict[str, float]:
+    """Mean, median and 95th percentile of the whole, and the mean of every part, in seconds."""
+    return {
+        "latency_mean_s": float(latency.total.mean()),
+        "latency_p50_s": float(np.quantile(latency.total, 0.5)),
+        "latency_p95_s": float(np.quantile(latency.total, 0.95)),
+        **{f"{name}_s": seconds for name, seconds in latency.means().items()},
+    }

@@ -151,7 +151,13 @@ def test_the_experiments_of_the_paper_with_a_policy(run: Path, call, monkeypatch
 
 def test_a_report_holds_what_was_measured_of_a_policy(run: Path, call):
     (run / "metrics.csv").write_text("iteration,return\n1,-3.0\n2,-2.0\n")
-    few = ("report=true", "evaluation.worlds=3", "task.n_tasks=2", "globe.worlds=1", "globe.contact_hours=0.5")
+    few = (
+        "report=true",
+        "evaluation.worlds=3",
+        "task.n_tasks=2",
+        "globe.worlds=1",
+        "globe.contact_hours=0.5",
+    )
     status, out, _ = call("policy=runs/a-run", *few)
     assert status == 0 and "runs/a-run/report.html" in out
     page = (run / "report.html").read_text("utf-8")
@@ -186,6 +192,38 @@ def test_too_many_tasks_for_the_constellation_are_refused_before_any_work(run: P
     status, _, err = call("policy=runs/a-run", "task.n_tasks=65")
     assert status == 2
     assert "task.n_tasks=65" in err and "iridium_star" in err and err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_the_experiments_of_spaceverse_write_their_tables_and_figures(
+    call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    few = ["seeds=[0]", "samples=1200", "test_samples=30", "compression_samples=2", "satellites=2"]
+    status, out, err = call("experiment=spaceverse", *(f"spaceverse.{word}" for word in few))
+    assert (status, err) == (0, "")
+    folder = tmp_path / "runs" / "mixed_loads" / "spaceverse"
+    assert json.loads((folder / "settings.json").read_text())["samples"] == 1200
+    assert "headline" in json.loads((folder / "spaceverse.json").read_text())
+    for number in (2, 3, 4, 9, 10, 11, 12):
+        assert all((folder / f"fig{number}.{kind}").is_file() for kind in ("csv", "png", "svg"))
+    assert "0.512" in out, "the paper's own claim stands beside ours"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("data=dota", "folder=nowhere"), ("nowhere", "DOTA")),
+        (("share=2.0",), ("spaceverse.share", "0..1")),
+        (("small=qwen:./nowhere",), ("nowhere", "folder")),
+        (("tle=nowhere.tle",), ("nowhere.tle",)),
+        (("onboard=toaster",), ("toaster", "xavier")),
+    ],
+)
+def test_what_spaceverse_cannot_have_is_one_line(words, named, call):
+    status, _, err = call("experiment=spaceverse", *(f"spaceverse.{word}" for word in words))
+    assert status == 2 and err.startswith("error: ") and err.count("\n") == 1
+    assert all(name in err for name in named), err
 
 
 def test_test_slots_that_the_policy_was_trained_in_are_announced(run: Path, call):

@@ -53,9 +53,10 @@ def test_resisc45(tmp_path):
     for number, name in enumerate(("airplane", "tennis_court")):
         save(tmp_path / name / f"{name}_001.jpg", seed=number)
     (tmp_path / "airplane" / "airplane_002.jpg").write_bytes(b"no jpeg")
+    save(tmp_path / "airplane" / "airplane_003.jpg", seed=3)
     errors: list[SampleError] = []
     samples = list(read_resisc45(tmp_path, errors))
-    assert [s.target for s in samples] == ["airplane", "tennis court"]
+    assert [s.target for s in samples] == ["airplane", "tennis court", "airplane"]  # classes by turns
     assert all("airplane, tennis court" in s.prompt and s.task is Task.SCENE for s in samples)
     assert len(errors) == 1
     with pytest.raises(DatasetError, match="missing"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ import torch
 from models.calibrate import CalibrateOptions, calibrate
 from models.calibration_file import CalibrationMismatch, load_calibration, save_calibration
 from models.cascade import run_onboard
+from models.codec import Codec
+from models.compressors import SpaceVerseCompressor
 from models.gate import GateConfig, ProgressiveGate, stage_features
 from models.gate_training import CalibratedGate, Isotonic, fit_calibrated, gate_inputs
 from models.interface import Encoding, Step, Trace, VisionLanguageModel
@@ -141,6 +145,24 @@ def test_later_stages_know_more_and_calibration_is_monotone():
         assert (np.diff(values) > 0).all()
 
 
+def test_no_member_learns_from_the_samples_it_is_calibrated_on():
+    """Other targets for one part of the samples change every member but the one that leaves this part out."""
+    traces, target = traces_with_known_difficulty(100)
+    config = GateConfig(width=8, members=4)
+    inputs = gate_inputs(traces, config)
+    part = torch.randperm(100, generator=torch.Generator().manual_seed(0)) % 4 == 2
+    gates = [
+        fit_calibrated(
+            inputs, torch.where(part & changed, 1.0 - target, target), config, seed=0, epochs=1
+        ).gate
+        for changed in (torch.tensor(False), torch.tensor(True))
+    ]
+    unchanged = torch.ones(4, dtype=torch.bool)
+    for left, right in zip(gates[0].parameters(), gates[1].parameters(), strict=True):
+        unchanged &= (left == right).flatten(1).all(1)
+    assert unchanged.tolist() == [False, False, True, False]
+
+
 def test_too_few_or_useless_training_samples_are_named():
     traces, target = traces_with_known_difficulty(60)
     inputs = gate_inputs(traces, GateConfig())
@@ -151,7 +173,7 @@ def test_too_few_or_useless_training_samples_are_named():
 
 
 @pytest.mark.parametrize(
-    "bad", [dict(stages=0), dict(chunk=0), dict(width=0), dict(stages=2, only_last=True)]
+    "bad", [dict(stages=0), dict(chunk=0), dict(width=0), dict(members=0), dict(stages=2, only_last=True)]
 )
 def test_impossible_gates_name_the_field(bad):
     with pytest.raises(ValueError, match="gate"):
@@ -163,7 +185,15 @@ def calibrated():
     small, large = PairModel.load("small"), PairModel.load("large")
     samples = procedural_samples(range(5_000_000, 5_000_200), (Task.QUESTION, Task.SCENE))
     calibration, report = calibrate(
-        small, large, samples, GateConfig(), target_offload=0.3, training_share=0.5, early=0.6, seed=0
+        small,
+        large,
+        samples,
+        GateConfig(),
+        target_offload=0.3,
+        training_share=0.5,
+        early=0.6,
+        seed=0,
+        predicts="gain",
     )
     return small, large, samples, calibration, report
 
@@ -176,15 +206,22 @@ def test_calibration_meets_its_target_share(calibrated):
 
 def test_stored_thresholds_come_back_and_refuse_other_models(calibrated, tmp_path):
     small, large, samples, calibration, _ = calibrated
+    chosen = {Task.BOXES: SpaceVerseCompressor(0.4, 0.6, codec=Codec("WEBP", 33))}
+    calibration = replace(calibration, compressors=chosen)
     save_calibration(calibration, tmp_path / "gate.safetensors")
     again = load_calibration(tmp_path / "gate.safetensors")
     np.testing.assert_array_equal(again.threshold, calibration.threshold)
+    assert again.compressors == chosen
+    assert again.predicts == "gain"
     traces = small.traces(samples[:20])[0]
     inputs = gate_inputs(traces, again.gate.config)
     np.testing.assert_allclose(
         again.gate.confidences(inputs), calibration.gate.confidences(inputs), atol=1e-6
     )
     again.check(small.fingerprint(), large.fingerprint())
+    again.check(small.fingerprint(), large.fingerprint(), "own")
+    with pytest.raises(CalibrationMismatch, match="attention"):
+        again.check(small.fingerprint(), large.fingerprint(), "another encoder")
     with pytest.raises(CalibrationMismatch, match="satellite"):
         again.check(large.fingerprint(), large.fingerprint())
     with pytest.raises(FileNotFoundError, match="calibrate"):

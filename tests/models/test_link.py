@@ -14,6 +14,7 @@ from models.link import (
     GroundStation,
     LinkError,
     RateTrace,
+    constellation_downlinks,
     contact_windows,
     read_rate_trace,
     read_tle,
@@ -109,3 +110,21 @@ def test_bad_windows_and_stations_are_named():
         GroundStation(latitude_deg=120)
     with pytest.raises(LinkError, match="hours"):
         contact_windows(shell_satellites(1)[0], GroundStation(), 0)
+
+
+def test_a_constellation_from_elements_and_a_trace(tmp_path):
+    from sgp4.exporter import export_tle
+
+    path = tmp_path / "shell.tle"
+    lines = [line for satellite in shell_satellites(3) for line in export_tle(satellite.model)]
+    path.write_text("\n".join(lines) + "\n")
+    trace = tmp_path / "rate.csv"
+    trace.write_text("time_s,mbps\n0,100\n5,50\n")
+    links = constellation_downlinks(3, GroundStation(), tle=str(path), rate_trace=str(trace), hours=24.0)
+    assert len(links) == 3 and all(len(link.windows) for link in links)
+    assert links[0].rate.mbps.tolist() == [100.0, 50.0]
+    with pytest.raises(LinkError, match="holds 3 satellites"):
+        constellation_downlinks(4, GroundStation(), tle=str(path))
+    path.write_text("BAD\n1 nothing\n2 at all\n")
+    with pytest.raises(LinkError, match="BAD"):
+        constellation_downlinks(1, GroundStation(), tle=str(path))

@@ -1,0 +1,101 @@
+"""How hard to compress: region thresholds and codec quality chosen together, on samples with known answers.
+
+Eq. (3) leaves alpha and beta open and the codec's quality is a third knob; each alone is wasteful. The choice is the
+setting of fewest bytes whose relative loss of accuracy, plus one standard error of that loss, stays within a target: a
+setting must not win by luck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.codec import Codec
+from models.compressors import LOSSY, SpaceVerseCompressor
+from models.delivery import Delivery
+from models.record import Record
+from models.sample import Task
+
+REGIONS = ((0.0, 0.0), (0.35, 0.55), (0.55, 0.7), (0.5, 0.5), (0.7, 0.7))
+"""Pairs (alpha, beta) that are tried: the whole image, the paper's, one harder, and two that coarsen nothing."""
+QUALITIES = (60, 45, 30, 20, 12)
+MOST_SAMPLES = 60  # per task, on which every setting is tried, chosen
+
+Judge = Callable[[SpaceVerseCompressor], tuple[np.ndarray, np.ndarray]]
+"""Coded bytes [n] and the ground model's scores [n] on n samples that a compressor has passed."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen compressor and what it did on the samples it was chosen on.
+
+    loss, error  relative loss of accuracy and its standard error
+    coded_bytes  mean per sample
+    met          whether any setting stayed within the target; if not, the gentlest one is chosen
+    """
+
+    compressor: SpaceVerseCompressor
+    loss: float
+    error: float
+    coded_bytes: float
+    met: bool
+
+
+def relative_loss(scores: np.ndarray, full: np.ndarray) -> tuple[float, float]:
+    """Relative loss against the scores on untouched images [n] and its paired standard error; 0 for a score of 0."""
+    reference = float(full.mean())
+    if reference == 0.0:
+        return 0.0, 0.0
+    difference = (full - scores) / reference
+    return float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference)))
+
+
+def choose_compressor(
+    judge: Judge,
+    full: np.ndarray,
+    target_loss: float,
+    regions: Sequence[tuple[float, float]] = REGIONS,
+    qualities: Sequence[int] = QUALITIES,
+) -> Choice:
+    """Search the settings, for every pair of thresholds from the best quality down until the loss is too high.
+
+    full [n]: the ground model's scores on untouched images. ValueError with fewer than two samples.
+    """
+    if len(full) < 2:
+        raise ValueError(f"{len(full)} samples are too few to choose a compression; give at least 2")
+    found: list[Choice] = []
+    for alpha, beta in regions:
+        for quality in sorted(qualities, reverse=True):
+            compressor = SpaceVerseCompressor(alpha, beta, codec=Codec(LOSSY.format, quality))
+            choice = _judged(compressor, judge, full, target_loss)
+            if not choice.met:
+                break
+            found.append(choice)
+    if found:
+        return min(found, key=lambda choice: choice.coded_bytes)
+    return _judged(SpaceVerseCompressor(0.0, 0.0, codec=LOSSY), judge, full, target_loss)
+
+
+def _judged(compressor: SpaceVerseCompressor, judge: Judge, full: np.ndarray, target_loss: float) -> Choice:
+    sizes, scores = judge(compressor)
+    loss, error = relative_loss(scores, full)
+    return Choice(compressor, loss, error, float(sizes.mean()), loss + error <= target_loss)
+
+
+def choose_per_task(train: Record, delivery: Delivery, target_loss: float) -> dict[Task, Choice]:
+    """A choice for every task of a record, on at most MOST_SAMPLES of its samples."""
+    chosen: dict[Task, Choice] = {}
+    for task in Task:
+        rows = [i for i, sample in enumerate(train.samples) if sample.task is task][:MOST_SAMPLES]
+        if len(rows) < 2:
+            continue
+        part = train.select(np.array(rows))
+
+        def judge(compressor: SpaceVerseCompressor, part: Record = part) -> tuple[np.ndarray, np.ndarray]:
+            sizes, images = delivery.compress(compressor, part, np.arange(len(part)))
+            return sizes, delivery.scores(part.samples, images)
+
+        chosen[task] = choose_compressor(judge, part.large_score, target_loss)
+    return chosen

@@ -1,0 +1,143 @@
+"""Fig. 12: accuracy over coded bytes for every compressor, BD-rates, and the compression chosen for a target loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.codec import Codec
+from models.compression_choice import Choice, choose_per_task, relative_loss
+from models.compressors import (
+    LOSSY,
+    AttentionMask,
+    Compressor,
+    IdealMask,
+    JpegQuality,
+    NoCompression,
+    RandomMask,
+    SpaceVerseCompressor,
+    UniformResize,
+)
+from models.delivery import Delivery
+from models.experiments.runs import Seeded, tasks_of
+from models.experiments.table import Row, Table, collect, summaries, summary
+from models.metrics import bd_rate
+from models.sample import Task
+
+KEPT_SHARES = (1.0, 0.7, 0.45, 0.25, 0.12)
+LEVELS = (
+    (0.0, 0.0, 85),
+    (0.35, 0.55, 85),
+    (0.35, 0.55, 50),
+    (0.35, 0.55, 30),
+    (0.55, 0.7, 25),
+    (0.72, 0.85, 18),
+)
+
+FAMILIES: dict[str, list[Compressor]] = {
+    "resize": [UniformResize(scale) for scale in (1.0, 0.75, 0.5, 0.35, 0.25)],
+    "jpeg": [JpegQuality(quality) for quality in (85, 50, 20, 8, 3)],
+    "webp": [UniformResize(1.0, Codec(LOSSY.format, quality)) for quality in (85, 60, 35, 18, 6)],
+    "random mask": [RandomMask(keep) for keep in KEPT_SHARES],
+    "attention only": [AttentionMask(keep) for keep in KEPT_SHARES],
+    "spaceverse": [
+        SpaceVerseCompressor(alpha, beta, codec=Codec(LOSSY.format, quality))
+        for alpha, beta, quality in LEVELS
+    ],
+    "ideal": [IdealMask()],
+}
+"""Compressor -> its settings from gentle to hard. All that cut regions share one grid and one codec."""
+
+
+SHOWN = (
+    "task",
+    "compressor",
+    "level",
+    "ratio_to_lossless",
+    "ratio_to_same_codec",
+    "accuracy",
+    "relative_change",
+)
+
+
+def choose_for_seeds(
+    runs: Sequence[Seeded], delivery: Delivery, target_loss: float
+) -> dict[Task, list[Choice]]:
+    """Per task and seed the compression for a target loss, chosen on the seed's training samples."""
+    found = [choose_per_task(run.train, delivery, target_loss) for run in runs]
+    return {task: [choices[task] for choices in found] for task in tasks_of(runs)}
+
+
+def compression_tables(
+    runs: Sequence[Seeded],
+    delivery: Delivery,
+    samples_per_task: int,
+    chosen: dict[Task, list[Choice]],
+    target_loss: float,
+) -> list[Table]:
+    """Fig. 12, the BD-rates against random masking, and the chosen settings on samples that did not choose them."""
+    rows: list[Row] = []
+    rates: list[Row] = []
+    choices: list[Row] = []
+    for task in tasks_of(runs):
+        families = dict(FAMILIES)
+        if not all(delivery.knows_truth(run.test, run.rows_of(task)[:samples_per_task]) for run in runs):
+            del families["ideal"]
+        points: dict[str, list[list[tuple[float, float]]]] = {name: [] for name in families}  # [seed][level]
+        levels: dict[tuple[str, int], dict[str, list[float]]] = {}
+        picks: dict[str, list[float]] = {}
+        for run, choice in zip(runs, chosen[task], strict=True):
+            picked = run.rows_of(task)[:samples_per_task]
+            part = run.test.select(picked)
+            lossless = delivery.compress(NoCompression(), run.test, picked)[0].mean()
+            same_codec = delivery.compress(UniformResize(1.0), run.test, picked)[0].mean()
+
+            def judged(
+                compressor: Compressor, run=run, picked=picked, part=part, base=(lossless, same_codec)
+            ):
+                sizes, images = delivery.compress(compressor, run.test, picked)
+                scores = delivery.scores(part.samples, images)
+                return {
+                    "coded_bytes": float(sizes.mean()),
+                    "ratio_to_lossless": float(base[0] / sizes.mean()),
+                    "ratio_to_same_codec": float(base[1] / sizes.mean()),
+                    "accuracy": float(scores.mean()),
+                    "relative_change": -relative_loss(scores, part.large_score)[0],
+                }
+
+            for name, family in families.items():
+                points[name].append([])
+                for level, compressor in enumerate(family):
+                    values = judged(compressor)
+                    collect(levels.setdefault((name, level), {}), values)
+                    points[name][-1].append((values["coded_bytes"], values["accuracy"]))
+            c = choice.compressor
+            settings = {"alpha": c.alpha, "beta": c.beta, "quality": float(c.codec.quality)}
+            collect(picks, settings | judged(c))
+        rows += [
+            {"task": task.value, "compressor": name, "level": level} | summaries(found)
+            for (name, level), found in levels.items()
+        ]
+        choices.append({"task": task.value, "target_loss": target_loss, **summaries(picks)})
+        for name, family in families.items():
+            if len(family) > 1 and name != "random mask":
+                values = [
+                    bd_rate(*np.array(ours).T, *np.array(theirs).T)
+                    for ours, theirs in zip(points[name], points["random mask"], strict=True)
+                ]
+                rates.append({"task": task.value, "compressor": name, **summary(values, "bd_rate")})
+    note = (
+        "accuracy of the large model on images restored from real coded bytes; ratio_to_lossless: against PNG; "
+        "ratio_to_same_codec: against the whole image in WebP at quality 85"
+    )
+    return [
+        Table("fig12", "Fig. 12: accuracy over coded bytes", note, rows, SHOWN),
+        Table("fig12_bd_rate", "Bytes at equal accuracy against random masking (BD-rate)", note, rates),
+        Table(
+            "fig12_chosen",
+            f"Compression chosen for a loss of {target_loss:.0%} on the training samples, on test samples",
+            note,
+            choices,
+        ),
+    ]
