@@ -108,7 +108,7 @@ def _lines(x: str, y: str, group: str, *, labels: tuple[str, str], log: bool = F
                 [number(row, x) for row in mine],
                 [number(row, y) for row in mine],
                 yerr=[half(row, y) for row in mine],
-                label=GROUPED.get(name, name),
+                label=GROUPED.get(name, name) if group in ("mask", "compressor") else name,
                 color=COLOURS.get(name),
                 marker="o" if len(mine) < 8 else None,
                 markersize=4,
