@@ -21,7 +21,7 @@ from models.sample import Task
 REGIONS = ((0.0, 0.0), (0.35, 0.55), (0.55, 0.7), (0.5, 0.5), (0.7, 0.7))
 """Pairs (alpha, beta) that are tried: the whole image, the paper's, one harder, and two that coarsen nothing."""
 QUALITIES = (60, 45, 30, 20, 12)
-MOST_SAMPLES = 60  # per task, on which every setting is tried, chosen
+MOST_SAMPLES = 200  # per task, on which every setting is tried, chosen
 
 Judge = Callable[[SpaceVerseCompressor], tuple[np.ndarray, np.ndarray]]
 """Coded bytes [n] and the ground model's scores [n] on n samples that a compressor has passed."""
