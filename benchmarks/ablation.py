@@ -96,7 +96,10 @@ class Variant:
 
 
 VALUES = {
-    "reward": [Reward.telescoping.value, Reward.paper.value],  # `difference` pays the team what `telescoping` does
+    "reward": [
+        Reward.telescoping.value,
+        Reward.paper.value,
+    ],  # `difference` pays the team what `telescoping` does
     "mixer": [mixer.value for mixer in MixerKind],
     "credit": list(CREDIT_WEIGHTS),
     "information": list(INFORMATION),

@@ -19,6 +19,7 @@ from configs.command import command
 from configs.convert import OneOf, _one_of, to_dataclass, to_plain, unknown_key
 from configs.schema import EvaluateConfig, TrainConfig
 from envs.config import ConfigError
+from envs.constellation import Constellation
 from offload.config import PAPER_SEARCH
 
 OPTIONS = sorted(
@@ -275,6 +276,7 @@ def test_a_policy_is_evaluated_as_trained_but_for_what_is_said(call: Any, stored
     config = to_dataclass(EvaluateConfig, json.loads(out))
     assert (config.task, config.link) == (stored_run.task, stored_run.link)
     assert config.evaluation == stored_run.evaluation
+    assert isinstance(config.constellation, Constellation)
     assert (config.constellation.planes, config.constellation.altitude_km) == (6, 800.0)
 
 

@@ -17,6 +17,7 @@ import networkx as nx
 import torch
 
 from envs.config import EnvironmentConfig, LoadView, Reward
+from envs.constellation import Constellation
 from envs.ephemeris import Ephemeris
 from envs.worlds import Worlds
 
@@ -43,6 +44,7 @@ class Network:
         self.graph = topology.to_networkx(slot)
         self.relay_s_per_mbit = ephemeris.relay_s_per_mbit
         self.ephemeris, self.slot = ephemeris, slot
+        assert isinstance(topology.constellation, Constellation)
         self.planes = topology.constellation.planes
         self.satellites_per_plane = topology.constellation.satellites_per_plane
         self.ahead: dict[int, dict[int, int]] = {satellite: {} for satellite in self.graph}

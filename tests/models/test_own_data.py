@@ -178,7 +178,7 @@ def test_local_resnets_answer_about_resisc_and_are_timed(tmp_path):
         (tmp_path / f"{size}.safetensors.classes.txt").write_text("\n".join(classes) + "\n")
         models.append(load_model(f"resnet18:{path}"))
     samples, errors = load_samples("resisc45", str(tmp_path / "data"), 5)
-    known, more = record(*models, samples)
+    known, more = record(models[0], models[1], samples)
     assert len(known) == 5 and not errors + more
     assert {trace.answer for trace in known.traces} <= set(classes)
     timing = timing_named("xavier", "auto", models[0], samples, stand_in="")
