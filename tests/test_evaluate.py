@@ -151,7 +151,13 @@ def test_the_experiments_of_the_paper_with_a_policy(run: Path, call, monkeypatch
 
 def test_a_report_holds_what_was_measured_of_a_policy(run: Path, call):
     (run / "metrics.csv").write_text("iteration,return\n1,-3.0\n2,-2.0\n")
-    few = ("report=true", "evaluation.worlds=3", "task.n_tasks=2", "globe.worlds=1", "globe.contact_hours=0.5")
+    few = (
+        "report=true",
+        "evaluation.worlds=3",
+        "task.n_tasks=2",
+        "globe.worlds=1",
+        "globe.contact_hours=0.5",
+    )
     status, out, _ = call("policy=runs/a-run", *few)
     assert status == 0 and "runs/a-run/report.html" in out
     page = (run / "report.html").read_text("utf-8")
