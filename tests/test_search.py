@@ -17,7 +17,9 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from agents.run.metrics_file import read_metrics
+import search
+import train
+from agents.run.metrics_file import MetricsFile, read_metrics
 from agents.search import Choice, EarlyStop, Range, SearchSpace
 from configs import CONFIG_DIR
 from configs.convert import keys_of, to_dataclass, to_plain
@@ -141,6 +143,65 @@ def test_a_space_that_is_not_there_is_answered_with_those_that_are() -> None:
         load_space(config_of("search.space=defalt"))
 
 
+@pytest.fixture
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs trial-007 as its process would, with a training that notes its configuration: -> (reports, trained)."""
+    base = to_plain(config_of(f"folder={tmp_path}", "job=run", "algorithm.iterations=9"))
+    trained: list[TrainConfig] = []
+    monkeypatch.setattr(train, "train", lambda config, console, on_metrics: trained.append(config))
+
+    def run(*ended: str) -> tuple[list[int], list[TrainConfig]]:
+        reports: list[int] = []
+        settings = {"algorithm.gamma": 0.5}
+        search._train_trial(
+            base,
+            frozenset(ended),
+            "trial-007",
+            settings,
+            lambda iteration, metrics: reports.append(iteration),
+        )
+        return reports, trained
+
+    return run
+
+
+def began(folder: Path, rows: int, checkpoint: int | None) -> Path:
+    """A run folder of trial-007 with so many rows of metrics and a checkpoint."""
+    run = folder / "2026-01-01_00-00-00-trial-007"
+    (run / "checkpoints").mkdir(parents=True)
+    metrics = MetricsFile(run / "metrics.csv")
+    for iteration in range(1, rows + 1):
+        metrics.append(iteration, {"validation_ratio": 1.5})
+    if checkpoint is not None:
+        (run / "checkpoints" / f"{checkpoint:06d}").mkdir()
+    return run
+
+
+def test_a_trial_begins_with_its_settings_and_its_name(trial) -> None:
+    reports, (config,) = trial()
+    assert (reports, config.name, config.algorithm.gamma, config.resume) == ([], "trial-007", 0.5, None)
+
+
+def test_a_trial_goes_on_from_its_checkpoint_and_reports_what_came_before_again(
+    trial, tmp_path: Path
+) -> None:
+    run = began(tmp_path, rows=5, checkpoint=4)
+    reports, (config,) = trial()
+    assert reports == [1, 2, 3, 4]
+    assert (config.resume, config.algorithm.gamma) == (str(run), 0.5)
+
+
+def test_an_ended_trial_reports_all_again_and_trains_no_more(trial, tmp_path: Path) -> None:
+    began(tmp_path, rows=5, checkpoint=4)
+    assert trial("trial-007") == ([1, 2, 3, 4, 5], [])
+
+
+def test_a_trial_that_came_to_no_checkpoint_begins_anew(trial, tmp_path: Path) -> None:
+    run = began(tmp_path, rows=2, checkpoint=None)
+    reports, (config,) = trial()
+    assert (reports, config.resume, run.exists()) == ([], None, False)
+
+
 TINY = (
     "experiment=search",
     "constellation=iridium_star",
@@ -185,29 +246,29 @@ def test_a_search_is_interrupted_resumed_and_names_the_best_run(tmp_path: Path) 
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=200)
     assert process.returncode == 130, err
-    search = (tmp_path / "runs" / "latest").resolve()
-    assert f"python train.py resume=runs/{search.name}" in out
+    folder = (tmp_path / "runs" / "latest").resolve()
+    assert f"python train.py resume=runs/{folder.name}" in out
 
     (tmp_path / "space.yaml").unlink()  # the search has its own copy
-    process = start(tmp_path, f"resume=runs/{search.name}")
+    process = start(tmp_path, f"resume=runs/{folder.name}")
     out, err = process.communicate(timeout=500)
     assert process.returncode == 0, out + err
-    ended = json.loads((search / "ended.json").read_text())
+    ended = json.loads((folder / "ended.json").read_text())
     assert ended == dict.fromkeys(["trial-000", "trial-001", "trial-002"])
-    with open(search / "results.csv", newline="") as file:
+    with open(folder / "results.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert sorted(row["trial"] for row in rows) == sorted(ended)
     ratios = [float(row["validation_ratio"]) for row in rows]
     assert ratios == sorted(ratios)
     for row in rows:
-        run = search / "trials" / row["folder"]
+        run = folder / "trials" / row["folder"]
         stored = yaml.safe_load((run / "config.yaml").read_text())
         assert stored["algorithm"]["learning_rate"] == float(row["algorithm.learning_rate"])
         metrics = read_metrics(run / "metrics.csv")
         assert [one["iteration"] for one in metrics] == list(range(1, len(metrics) + 1))
         assert min(one["validation_ratio"] for one in metrics) == float(row["validation_ratio"])
         assert (row["ended"] == "complete") == (len(metrics) == 40)
-    assert (search / "best").resolve().name == rows[0]["folder"]
+    assert (folder / "best").resolve().name == rows[0]["folder"]
     assert re.search(r"evaluate\.py policy=runs/\S+/best", out)
 
 
