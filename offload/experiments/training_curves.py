@@ -53,7 +53,7 @@ def training_result(runs: Sequence[Path]) -> Result:
     ends = [_end_of(curve) for curve in _curves(rows)]
     title = f"Fig. 6: training, last iteration; settled: within {SETTLED:.0%} of its level from there on"
     return Result(
-        "fig6_training", title, rows, lambda figure: _draw(figure, rows), screen=ends, size=(10, 4.2)
+        "fig6_training", title, rows, lambda figure: _draw(figure, rows), screen=ends, size=(10, 5.2)
     )
 
 
@@ -105,4 +105,5 @@ def _draw(figure: Any, rows: list[Row]) -> None:
         axis.set_xlabel(ITERATION)
         axis.set_title(PANELS[metric], fontsize=10)
         axis.grid(alpha=0.3)
-    axes[0].legend(fontsize=7)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
