@@ -49,6 +49,11 @@ class Worlds:
         """The worlds at `index` (a slice, long or bool tensor over E)."""
         return Worlds(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
+    @classmethod
+    def cat(cls, parts: Sequence[Worlds]) -> Worlds:
+        """The worlds of all `parts`, one after the other; all have equally many packets."""
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+
     def with_sizes(self, size_mbit: Tensor) -> Worlds:
         """The same worlds with packets of `size_mbit` [E, P]; a packet of size zero is absent."""
         return replace(self, size_mbit=size_mbit, present=size_mbit > 0)

@@ -49,6 +49,8 @@ from models.similarity import quality
 from models.sources import PROCEDURAL, load_model
 from models.workload import FRAME_PX, Workload
 
+LEAST_TRAINING = 50
+"""Samples that fit a gate, at least."""
 FIRST_SCENE = 20_000_000
 SCENES_APART = 1_000_000  # between two seeds; the first half fits gates, the second is profiled
 
@@ -82,8 +84,10 @@ class ProfileOptions:
             raise ProfileError(f"folder is {self.folder!r}; procedural scenes are drawn and need none")
         if self.frames < 2 or self.seed < 0:
             raise ProfileError(f"frames={self.frames}, seed={self.seed}: at least 2 frames, a seed from 0 on")
-        if self.training < 50 and not self.calibration:
-            raise ProfileError(f"training is {self.training}; a gate is fitted on at least 50 samples")
+        if self.training < LEAST_TRAINING and not self.calibration:
+            raise ProfileError(
+                f"training is {self.training}; a gate is fitted on at least {LEAST_TRAINING} samples"
+            )
 
 
 @dataclass(frozen=True)
@@ -247,8 +251,13 @@ def measure_profile(
     return profile, [*frames.errors, *errors]
 
 
-def current_profile(options: ProfileOptions, say: Callable[[str], None] = print) -> Profile:
-    """The profile at options.out if it is what would be measured now; else measured again, and said why."""
+def current_profile(
+    options: ProfileOptions, say: Callable[[str], None] = print, *, measure: bool = True
+) -> Profile:
+    """The profile at options.out if it is what would be measured now; else measured again, and said why.
+
+    Raises ProfileError, which says why, instead of measuring unless `measure`.
+    """
     path = Path(options.out)
     small, large = load_model(options.small), load_model(options.large)
     frames = load_frames(options)
@@ -260,9 +269,15 @@ def current_profile(options: ProfileOptions, say: Callable[[str], None] = print)
             changed = difference(known, wanted)
             if changed is None:
                 return stored
-            say(f"{path} is stale ({changed} is another now): measured again")
+            problem = f"{path} is of other models, data, codec or settings: {changed}"
         except ProfileError as error:
-            say(f"{error}: done now")
+            problem = str(error)
+        if measure:
+            say(f"{problem}: measured again")
+    else:
+        problem = f"{path}: there is no such profile"
+    if not measure:
+        raise ProfileError(f"{problem}; measure it with `python -m models.profile`")
     started = time.perf_counter()
     profile, errors = measure_profile(options, small, large, frames, say)
     for error in errors:

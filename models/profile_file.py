@@ -13,9 +13,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from models.codec import CODING
 from models.sample import Sample
+from models.sources import load_model
 
 FORMAT = "leomix-profile-1"
+EITHER = "either"
+"""All ladders together: every frame may be coded by whichever gives more for its bytes."""
 PHASES = ("vision", "prefill", "decode")
 
 
@@ -70,6 +74,25 @@ class Profile:
             self.provenance,
         )
 
+    def coded(self, name: str) -> Coding:
+        """The frames as the ladder `name` codes them; `EITHER`: levels of all ladders, one ladder after the other."""
+        if name != EITHER:
+            return self.codings[name]
+        every = list(self.codings.values())
+        return Coding(
+            tuple(label for coding in every for label in coding.labels),
+            np.concatenate([coding.coded_bytes for coding in every], 1),
+            np.concatenate([coding.score for coding in every], 1),
+        )
+
+    def require_models(self, small: str = "", large: str = "") -> None:
+        """Raise ProfileError unless these were measured; names as of `models.sources.load_model`, "": whichever."""
+        for part, name in (("small", small), ("large", large)):
+            if name and load_model(name).fingerprint() != self.provenance.get(part):
+                raise ProfileError(
+                    f"its {part} model is another than {name}; measure again with `python -m models.profile`"
+                )
+
 
 _PLAIN_TENSORS = ("confidence", "small_score", "large_score", "pixels", "onboard_s", "large_s")
 
@@ -93,7 +116,8 @@ def save_profile(profile: Profile, path: Path) -> None:
 
 
 def load_profile(path: Path) -> Profile:
-    """Read what `save_profile` wrote. Raises ProfileError for a missing, foreign or altered file."""
+    """Read what `save_profile` wrote. Raises ProfileError for a missing, foreign or altered file, and for frames that
+    another codec has coded."""
     remedy = "measure it with `python -m models.profile`"
     if not path.is_file() or not _description(path).is_file():
         raise ProfileError(f"{path}: there is no such profile with its {_description(path).name}; {remedy}")
@@ -104,6 +128,11 @@ def load_profile(path: Path) -> Profile:
         if content["sha256"] != _file_hash(path):
             raise ProfileError(
                 f"{path} was altered after it was measured (its SHA-256 differs); {remedy} again"
+            )
+        coding = content["provenance"].get("formats", [CODING])[0]
+        if coding != CODING:
+            raise ProfileError(
+                f"{path}: coded as {coding}, and frames are coded as {CODING} now; {remedy} again"
             )
         tensors = load_file(str(path))
         return Profile(
@@ -119,7 +148,7 @@ def load_profile(path: Path) -> Profile:
 
 
 def difference(stored: dict[str, Any], wanted: dict[str, Any], path: str = "") -> str | None:
-    """The first key in which two provenances differ, dotted; None: they agree."""
+    """The first key in which two provenances differ, dotted, with both values; None: they agree."""
     for key in dict.fromkeys([*wanted, *stored]):
         name = f"{path}{key}"
         left, right = stored.get(key), wanted.get(key)
@@ -128,8 +157,13 @@ def difference(stored: dict[str, Any], wanted: dict[str, Any], path: str = "") -
             if inner is not None:
                 return inner
         elif left != right:
-            return name
+            return f"{name} was {_shortened(left)} and is {_shortened(right)}"
     return None
+
+
+def _shortened(value: Any, most: int = 24) -> str:
+    text = str(value)
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def data_hash(samples: Sequence[Sample]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import torch
 from skyfield.api import EarthSatellite, load
@@ -17,17 +15,23 @@ from models.link import Downlink, GroundStation, RateTrace, contact_windows
 from offload.joint.config import StationConfig
 
 
-def downlinks(constellation: Fleet, satellites: Iterable[int], config: StationConfig) -> dict[int, Downlink]:
-    """The downlink of each of `satellites`, its times in seconds since the start of the simulated day."""
-    station = GroundStation("station", config.latitude_deg, config.longitude_deg, config.mask_deg)
-    timescale, records = load.timescale(builtin=True), constellation.satrecs()
-    rate = RateTrace(np.zeros(1), np.array([config.downlink_mbps]))
-    found = {}
-    for satellite in satellites:
-        record = EarthSatellite.from_satrec(records[satellite], timescale)
-        windows = contact_windows(record, station, config.hours, start=constellation.day_start)
-        found[satellite] = Downlink(windows, rate)
-    return found
+class Contacts:
+    """When each satellite of a constellation sees the station; looked for when asked, and then kept."""
+
+    def __init__(self, constellation: Fleet, config: StationConfig) -> None:
+        self._day_start, self._hours = constellation.day_start, config.hours
+        self._station = GroundStation("station", config.latitude_deg, config.longitude_deg, config.mask_deg)
+        self._timescale, self._records = load.timescale(builtin=True), constellation.satrecs()
+        self._rate = RateTrace(np.zeros(1), np.array([config.downlink_mbps]))
+        self._found: dict[int, Downlink] = {}
+
+    def downlink(self, satellite: int) -> Downlink:
+        """Its times are seconds since the start of the simulated day."""
+        if satellite not in self._found:
+            record = EarthSatellite.from_satrec(self._records[satellite], self._timescale)
+            windows = contact_windows(record, self._station, self._hours, start=self._day_start)
+            self._found[satellite] = Downlink(windows, self._rate)
+        return self._found[satellite]
 
 
 def arrival_s(link: Downlink, ready_s: np.ndarray, size_mbit: np.ndarray) -> np.ndarray:

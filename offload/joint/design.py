@@ -8,7 +8,8 @@ then only looks things up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ class JointDesign:
     def __init__(
         self, profile: Profile, coding: str, estimates: Estimates, frames: FrameTasks, pixels: int
     ) -> None:
-        coded = profile.codings[coding]
+        coded = profile.coded(coding)
         bits = 8.0 * coded.coded_bytes / profile.pixels[:, None]  # [N, J] bits per pixel
         self._mbit = torch.from_numpy(bits * (pixels / 1e6))
         self._score = torch.from_numpy(coded.score)
@@ -66,19 +67,35 @@ class JointDesign:
         )
         self._estimates, self._plans = estimates, Plans.of(estimates)
         self._level = torch.from_numpy(self._plans.level)
-        self.frames = frames
+        self.frames, self._pixels = frames, pixels
         self.levels = Levels(
             tuple(estimates.mean_bits_per_pixel.tolist()),
             tuple((1.0 - estimates.error * estimates.difficulty.mean()).tolist()),
         )
-        self.table = self._tabulate()
+        (self.table,) = self._tabulate([frames])
+
+    def at_each(self, accuracies: Sequence[float]) -> list[JointDesign]:
+        """The same frames under other requirements, tabulated together, which costs little more than one of them."""
+        asked = [self.frames.requiring(accuracy) for accuracy in accuracies]
+        return [
+            self._with(frames=frames, table=table)
+            for frames, table in zip(asked, self._tabulate(asked), strict=True)
+        ]
+
+    def scaled(self, pixels: int) -> JointDesign:
+        """The same frames with `pixels` each: neither plans nor what can be reached depend on that."""
+        factor = pixels / self._pixels
+        table = replace(self.table, size_mbit=self.table.size_mbit * factor)
+        return self._with(table=table, _mbit=self._mbit * factor, _pixels=pixels)
+
+    def _with(self, **changes: object) -> JointDesign:
+        other = object.__new__(JointDesign)
+        other.__dict__ |= self.__dict__ | changes
+        return other
 
     def select(self, index: Tensor) -> JointDesign:
         """The same for the worlds at `index`."""
-        part = object.__new__(JointDesign)
-        part.__dict__ |= self.__dict__
-        part.frames, part.table = self.frames.select(index), self.table.select(index)
-        return part
+        return self._with(frames=self.frames.select(index), table=self.table.select(index))
 
     def __call__(self, tasks: Tasks, offloaded: Tensor) -> DataPackets:
         """Data packets for `offloaded` [E, n] frames; size inf where that cannot reach the accuracy."""
@@ -94,6 +111,21 @@ class JointDesign:
         below = torch.where(possible, count, -1).cummax(2).values
         up = self._at(above, offloaded)
         return torch.where(up < len(count), up, self._at(below, offloaded))
+
+    @property
+    def tasks(self) -> Tasks:
+        """What the service delay needs to know of the tasks."""
+        return self.frames.tasks
+
+    @property
+    def accuracy(self) -> Tensor:
+        """[E, n] required of every task."""
+        return self.frames.accuracy
+
+    @property
+    def size_mbit(self) -> Tensor:
+        """[E, n, M] by number of offloaded frames, inf where it is not possible."""
+        return self.table.size_mbit
 
     @property
     def fewest(self) -> Tensor:
@@ -149,25 +181,32 @@ class JointDesign:
     def _at(table: Tensor, offloaded: Tensor) -> Tensor:
         return table.gather(2, offloaded[..., None]).squeeze(2)
 
-    def _tabulate(self) -> PacketTable:
-        n_worlds, n_tasks, _ = self.frames.rows.shape
-        flat = FrameTasks(
-            self.frames.rows.flatten(0, 1)[:, None],
-            self.frames.counts.view(-1, 1),
-            self.frames.accuracy.view(-1, 1),
-        )
+    def _tabulate(self, asked: Sequence[FrameTasks]) -> list[PacketTable]:
+        """A table for each of `asked`: the same frames, with requirements of their own."""
+        rows, counts = self.frames.rows.flatten(0, 1), self.frames.counts.flatten()
+        accuracy = torch.stack([one.accuracy.flatten() for one in asked])  # [R, E n]
         parts = [
-            self._tabulate_some(flat.select(torch.arange(start, min(start + _TASKS_AT_ONCE, len(flat.rows)))))
-            for start in range(0, len(flat.rows), _TASKS_AT_ONCE)
+            self._tabulate_some(rows[some], counts[some], accuracy[:, some])
+            for some in torch.arange(len(rows)).split(_TASKS_AT_ONCE)
         ]
-        joined = [torch.cat([part[i] for part in parts]) for i in range(4)]
-        return PacketTable(*(x.view(n_worlds, n_tasks, *x.shape[1:]) for x in joined))
+        shape = self.frames.counts.shape
+        return [
+            PacketTable(
+                *(
+                    torch.cat(x).view(*shape, *x[0].shape[1:])
+                    for x in zip(*(p[r] for p in parts), strict=True)
+                )
+            )
+            for r in range(len(asked))
+        ]
 
-    def _tabulate_some(self, frames: FrameTasks) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Tables of N tasks, `frames` [N, 1, L]: size, plan and refined [N, M], reachable [N]."""
-        rows, counts, present = frames.rows[:, 0], frames.counts[:, 0], frames.present[:, 0]
+    def _tabulate_some(
+        self, rows: Tensor, counts: Tensor, accuracy: Tensor
+    ) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """For R requirements `accuracy` [R, N] of N tasks, rows [N, L]: size, plan, refined [N, M], reachable [N]."""
+        present = torch.arange(rows.shape[1]) < counts[:, None]
         group, plans = self._group[rows], self._plans  # [N, L]
-        n_tasks, n_plans, n_classes = len(rows), len(plans.level), len(self._estimates.onboard)
+        n_plans, n_classes = len(plans.level), len(self._estimates.onboard)
         worth = torch.from_numpy(self._estimates.received(plans.level, np.arange(n_classes)))  # [K, B]
         level = self._level.T[group].mT  # [N, K, L]
         mbit = self._mbit[rows[:, None, :], level].masked_fill(~present[:, None], 0.0)
@@ -175,26 +214,28 @@ class JointDesign:
         onboard = torch.from_numpy(self._estimates.onboard)[group].masked_fill(~present, 0.0)
         spent, gained, kept = (_sums(x) for x in (mbit, received, onboard))  # [N, K, M] twice, [N, M]
         right = gained + (kept[:, -1:] - kept)[:, None]  # expected number of right answers
-        need = (frames.accuracy[:, 0] - _SLACK) * counts
-        enough = (right < need[:, None, None]).sum(1)  # [N, M] the first plan that suffices; K: none
-        before = (enough - 1).clamp(min=0, max=max(n_plans - 2, 0))
-        size = spent.gather(1, before[:, None]).squeeze(1)
-        refined = torch.zeros_like(enough)
-        if n_plans > 1:
-            gain, refines = (torch.from_numpy(x)[before] for x in (plans.step_gain, plans.step_class))
-            missing = need[:, None] - right.gather(1, before[:, None]).squeeze(1)
-            refined = torch.where(enough > 0, (missing / gain - 1e-6).ceil().clamp(min=0).long(), 0)
-            # A class's frames stand together, and a step changes only them: their first `refined` end at `until`.
-            in_class = torch.nn.functional.one_hot(group, n_classes) * present[..., None]  # [N, L, B]
-            first = in_class.sum(1).cumsum(1) - in_class.sum(1)  # [N, B]
-            until = (first.gather(1, refines) + refined).clamp(max=counts[:, None])  # [N, M]
-            extra = _sums(mbit[:, 1:] - mbit[:, :-1]).flatten(1)  # [N, (K - 1) M]
-            size = size + extra.gather(1, before * (rows.shape[1] + 1) + until)
         beyond = torch.arange(rows.shape[1] + 1) > counts[:, None]
         reachable = (right[:, -1] / counts[:, None].clamp(min=1)).masked_fill(beyond, 0.0).amax(1)
-        size = size.masked_fill(beyond | (enough == n_plans), torch.inf)
-        assert len(size) == n_tasks
-        return size, before.short(), refined.short(), reachable
+        # A class's frames stand together, and a step of the plans changes only them.
+        in_class = torch.nn.functional.one_hot(group, n_classes) * present[..., None]  # [N, L, B]
+        first = in_class.sum(1).cumsum(1) - in_class.sum(1)  # [N, B] where a class's frames begin
+        extra = _sums(mbit[:, 1:] - mbit[:, :-1]).flatten(1)  # [N, (K - 1) M]
+        gains, refining = torch.from_numpy(plans.step_gain), torch.from_numpy(plans.step_class)
+        found = []
+        for need in (accuracy - _SLACK) * counts:
+            enough = (right < need[:, None, None]).sum(1)  # [N, M] the first plan that suffices; K: none
+            before = (enough - 1).clamp(min=0, max=max(n_plans - 2, 0))
+            size = spent.gather(1, before[:, None]).squeeze(1)
+            refined = torch.zeros_like(enough)
+            if n_plans > 1:
+                missing = need[:, None] - right.gather(1, before[:, None]).squeeze(1)
+                steps = (missing / gains[before] - 1e-6).ceil().clamp(min=0).long()
+                refined = torch.where(enough > 0, steps, 0)
+                until = (first.gather(1, refining[before]) + refined).clamp(max=counts[:, None])  # [N, M]
+                size = size + extra.gather(1, before * (rows.shape[1] + 1) + until)
+            size = size.masked_fill(beyond | (enough == n_plans), torch.inf)
+            found.append((size, before.short(), refined.short(), reachable))
+        return found
 
 
 def _sums(values: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
 from envs.config import require
-from models.profile_file import Profile
+from models.profile_file import EITHER, Coding, Profile
 
 LEAST_DIFFICULTY = 0.01
 """r_b of a class without errors: some of its frames will be mistaken elsewhere."""
@@ -53,13 +53,14 @@ class Estimates:
         edges = np.unique(np.quantile(confidence, np.arange(1, classes) / classes))
         group = np.searchsorted(edges, confidence, side="right")  # [N] in 0..B-1
         count = np.bincount(group, minlength=len(edges) + 1)
-        coded = profile.codings[coding]
+        coded = profile.coded(coding)
         wrong = 1.0 - coded.score  # [N, J]
-        level_error = _monotone(wrong.mean(0), np.ones(wrong.shape[1]), rising=False)
+        ladders = profile.codings.values() if coding == EITHER else (coded,)
+        level_error = np.concatenate([_errors(ladder) for ladder in ladders])
         by_class = np.bincount(group, wrong.mean(1), minlength=len(count)) / np.maximum(count, 1)
         difficulty = _monotone(by_class / max(float(wrong.mean()), 1e-9), count, rising=False)
         onboard = np.bincount(group, profile.small_score, minlength=len(count)) / np.maximum(count, 1)
-        difficulty = np.clip(difficulty, LEAST_DIFFICULTY, 1.0 / max(float(level_error[0]), 1e-9))
+        difficulty = np.clip(difficulty, LEAST_DIFFICULTY, 1.0 / max(float(level_error.max()), 1e-9))
         return cls(
             edges=edges,
             onboard=_monotone(onboard, count, rising=True),
@@ -71,6 +72,12 @@ class Estimates:
     def received(self, level: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Expected accuracy of the large model on frames of `group` at `level`; the arguments broadcast."""
         return 1.0 - self.error[level] * self.difficulty[group]
+
+
+def _errors(ladder: Coding) -> np.ndarray:
+    """[J] share of frames answered wrongly at each level, which does not rise from the coarsest to the finest."""
+    wrong = 1.0 - ladder.score.mean(0)
+    return _monotone(wrong, np.ones(len(wrong)), rising=False)
 
 
 def _monotone(values: np.ndarray, weights: np.ndarray, *, rising: bool) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,20 @@ from rich.console import Console
 from agents.routers import ROUTERS, Router
 from envs.config import ConfigError
 from envs.scenario import Scenario
+from models.calibration_file import CalibrationMismatch
 from models.datasets import DatasetError
 from models.interface import ModelUnavailable
 from models.profile import current_profile
-from models.profile_file import Profile
+from models.profile_file import EITHER, Profile
 from offload.config import OffloadConfig
 from offload.experiments.result import Result, Row
 from offload.joint import places, schemes
 from offload.joint.config import JointConfig
+from offload.joint.contact import Contacts
 from offload.joint.figures import draw_places, draw_schemes
 from offload.joint.places import COMPUTING, OWN_CONTACT, compare_places
 from offload.joint.schemes import UNIFORM, compare_schemes, onboard_rows, scheme_rows
-from offload.joint.setting import Setting
+from offload.joint.setting import Half, Setting
 
 FOLDER = "joint"
 """Where the results go, in the folder of the run."""
@@ -47,22 +49,22 @@ def run_joint(
     n_worlds: of each seed. learned: the policy; None: `config.router` routes. settings: kept beside the results.
     """
     router = learned or ROUTERS[config.router]()
-    seeds = make_settings(scenario, offload, config, n_worlds=n_worlds, seed=seed, console=console)
+    settings_by_task = make_settings(scenario, offload, config, n_worlds=n_worlds, seed=seed, console=console)
+    total = f"{len(config.seeds)} x {n_worlds} worlds"
     with console.status("") as status:
-        results = measure(
-            seeds, router, lambda what: status.update(f"{len(config.seeds)} x {n_worlds} worlds, {what}")
-        )
+        results = measure(settings_by_task, router, lambda what: status.update(f"{total}, {what}"))
     folder.mkdir(parents=True, exist_ok=True)
     for result in results:
         result.save(folder)
         console.print(result.table())
-    summary = headline(results[1].rows, results[2].rows)
+    tables = {result.name: result.rows for result in results}
+    summary = headline(tables["schemes"], tables.get("places", ()))
     console.print(summary, highlight=False)
     content = {
         "headline": summary,
         "router": router.name,
         "n_worlds": n_worlds * len(config.seeds),
-        "profiles": [one.asked.provenance for one in seeds[::2]],
+        "profiles": [provenance for one in settings_by_task for provenance in _profiles(one)],
         "results": {result.name: [_plain(row) for row in result.rows] for result in results},
         "config": settings,
     }
@@ -75,6 +77,12 @@ def halves(profile: Profile) -> tuple[Profile, Profile]:
     """The first and the second half of the frames."""
     cut = len(profile) // 2
     return profile.select(slice(0, cut)), profile.select(slice(cut, 2 * cut))
+
+
+def _profiles(setting: Setting) -> list[dict[str, Any]]:
+    """What the profiles were measured on, each once."""
+    by_seed = {half.asked.provenance["settings"]["seed"]: half.asked.provenance for half in setting.halves}
+    return list(by_seed.values())
 
 
 def _plain(row: Row) -> Row:
@@ -93,90 +101,128 @@ def make_settings(
     seed: int,
     console: Console,
 ) -> list[Setting]:
-    """Two settings for each of config.seeds, which halve its worlds and swap the halves of its profile.
+    """A setting for each of config.tasks. In each, two halves for each of config.seeds share its worlds and swap the
+    halves of its profile, so that chance that makes one half easier than the other cancels.
 
-    So chance that makes one half easier than the other cancels. Frames that are not profiled yet are profiled first.
-
-    Raises ConfigError when a model or the data cannot be had.
+    Frames that are not profiled yet are profiled first, if `config.measure` allows it. Raises ConfigError when a model,
+    the data or a profile cannot be had.
     """
-    ephemeris, found = scenario.ephemeris("test"), []
-    for one in config.seeds:
-        try:
-            profile = current_profile(config.profile(one), lambda line: console.print(line, highlight=False))
-        except (ModelUnavailable, DatasetError, FileNotFoundError) as error:
-            raise ConfigError(f"joint: {error}") from error
-        first, second = halves(profile)
-        for fold, (known, asked) in enumerate(((first, second), (second, first))):
-            found.append(
-                Setting.of(
+    ephemeris, contacts = scenario.ephemeris("test"), Contacts(scenario.constellation, config.station)
+    found = []
+    for task in config.tasks:
+        parts = []
+        for one in config.seeds:
+            profile = _profile(config, task, one, console)
+            first, second = halves(profile)
+            parts += [
+                Half.of(
                     scenario,
                     ephemeris,
-                    offload,
                     config,
                     known,
                     asked,
                     n_worlds=(n_worlds + 1 - fold) // 2,
                     seed=seed + 2 * one + fold,
                 )
-            )
+                for fold, (known, asked) in enumerate(((first, second), (second, first)))
+                if n_worlds > fold
+            ]
+        found.append(Setting(task, scenario, ephemeris, offload, config, tuple(parts), contacts))
     return found
 
 
-def measure(seeds: Sequence[Setting], router: Router, on_start: Any = lambda what: None) -> list[Result]:
-    """What the models can do alone, the schemes side by side, and the places of the large model."""
-    alone = onboard_rows(seeds)
-    by_scheme = scheme_rows(compare_schemes(seeds, router, on_start))
-    by_place = compare_places(seeds, router, on_start)
-    n_sizes = len(seeds[0].config.pixels)
-    return [
+def _profile(config: JointConfig, task: str, seed: int, console: Console) -> Profile:
+    try:
+        return current_profile(
+            config.profile(task, seed),
+            lambda line: console.print(f"{task}, seed {seed}: {line}", highlight=False),
+            measure=config.measure,
+        )
+    except (ModelUnavailable, DatasetError, CalibrationMismatch, ValueError, FileNotFoundError) as error:
+        raise ConfigError(f"joint, {task}, seed {seed}: {error}") from error
+
+
+def measure(
+    settings: Sequence[Setting], router: Router, on_start: Callable[[str], None] = lambda what: None
+) -> list[Result]:
+    """What the models can do alone, the schemes side by side, and the places of the large model, by kind of frames."""
+    alone, by_scheme, by_place = [], [], []
+    for setting in settings:
+        task: Row = {"task": setting.task}
+
+        def say(what: str, task: str = setting.task) -> None:
+            on_start(f"{task}: {what}")
+
+        alone += [task | row for row in onboard_rows(setting)]
+        by_scheme += [task | row for row in scheme_rows(compare_schemes(setting, router, say))]
+        by_place += [task | row for row in compare_places(setting, router, say)]
+    n_sizes, n_tasks = len(settings[0].config.pixels), len(settings)
+    results = [
         Result("models_alone", "Accuracy of either model alone on the frames of the tasks", alone),
         Result(
             "schemes",
             f"BS-MARL with real frames ({router.name}); saved: against uniform frames, coded plainly",
             by_scheme,
             lambda figure: draw_schemes(figure, by_scheme),
-            shown=("pixels", *schemes.SHOWN),
-            size=(4.4 * n_sizes, 6.8),
-        ),
-        Result(
-            "places",
-            "SpaceVerse by the place of its large model (seconds of the models are estimates, see docs/vision.md)",
-            by_place,
-            lambda figure: draw_places(figure, by_place),
-            shown=("pixels", *places.SHOWN),
-            size=(1.6 + 3.4 * n_sizes, 2.8),
+            shown=("task", "pixels", *schemes.SHOWN),
+            size=(1.4 + 4.0 * n_sizes, 0.4 + 2.9 * n_tasks),
         ),
     ]
+    if by_place:  # empty where no requirement can be met with gate and compressor
+        results.append(
+            Result(
+                "places",
+                "SpaceVerse by the place of its large model (seconds of the models are estimates, see docs/vision.md)",
+                by_place,
+                lambda figure: draw_places(figure, by_place),
+                shown=("task", "pixels", *places.SHOWN),
+                size=(2.0 + 3.4 * n_sizes, 0.7 + 1.9 * n_tasks),
+            )
+        )
+    return results
 
 
 def headline(by_scheme: Sequence[Row], by_place: Sequence[Row]) -> str:
-    """What joining gains, in words; whatever it is."""
+    """What joining gains, in words, for each kind of frames; whatever it is."""
+    parts = [_gains(task, [r for r in by_scheme if r["task"] == task]) for task in _tasks(by_scheme)]
+    text = f"Service delay saved against uniform frames, coded plainly, at equal measured accuracy. {' '.join(parts)}"
+    for task in _tasks(by_place):
+        own = [row for row in by_place if row["task"] == task]
+        orbit, waiting = (
+            np.mean([r["delay_s"] for r in own if r["place"] == place]) for place in (COMPUTING, OWN_CONTACT)
+        )
+        text += (
+            f" A SpaceVerse task ({task}) takes {orbit:.0f} s with the large model on a computing satellite and "
+            f"{waiting:.0f} s with it on the ground behind its satellite's own contacts."
+        )
+    return text
+
+
+def _tasks(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row["task"] for row in rows))
+
+
+def _gains(task: str, rows: Sequence[Row]) -> str:
+    """Of one kind of frames: mean and range of what each part saves, and how accurate tasks can be."""
     parts = []
-    for name in ("gate", "compressor", "both"):
-        saved = [
-            r["saved_equal_%"] for r in by_scheme if r["scheme"] == name and not np.isnan(r["saved_equal_%"])
-        ]
+    for name in ("gate", "compressor", "both", EITHER):
+        equal = [row["saved_equal_%"] for row in rows if row["scheme"] == name]
+        saved = [x for x in equal if not np.isnan(x)]
         if saved:
             parts.append(
-                f"{name}: {np.mean(saved):+.1f}% on average ({min(saved):+.1f}% to {max(saved):+.1f}%)"
+                f"{name} {np.mean(saved):+.1f}% on average ({min(saved):+.1f}% to {max(saved):+.1f}%)"
             )
-    reach = {
-        name: max(
-            (r["required"] for r in by_scheme if r["scheme"] == name and not np.isnan(r["delay_s"])),
-            default=0,
+    uniform, either = (
+        max(
+            (r["required"] for r in rows if r["scheme"] == name and not np.isnan(r["delay_s"])),
+            default=None,
         )
-        for name in (UNIFORM, "both")
-    }
-    text = "Service delay saved against uniform frames, coded plainly, at equal measured accuracy: "
-    text += f"{'; '.join(parts)}. "
-    text += (
-        f"Highest requirement that can be met: {reach[UNIFORM]:g} uniformly, {reach['both']:g} with both. "
+        for name in (UNIFORM, EITHER)
     )
-    means = {
-        place: np.mean([r["delay_s"] for r in by_place if r["place"] == place])
-        for place in (COMPUTING, OWN_CONTACT)
-    }
-    return text + (
-        f"A SpaceVerse task takes {means[COMPUTING]:.0f} s with the large model on a computing satellite and "
-        f"{means[OWN_CONTACT]:.0f} s with it on the ground behind its satellite's own contacts."
-    )
+    met = f"Highest requirement met: {_or_none(uniform)} uniformly, {_or_none(either)} with gate and either coding."
+    gains = "; ".join(parts) if parts else "nothing can be compared"
+    return f"{task[0].upper()}{task[1:]}: {gains}. {met}"
+
+
+def _or_none(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}"

@@ -1,6 +1,6 @@
 """Where the large model of SpaceVerse is: on a computing satellite, or on the ground behind a downlink.
 
-The frames, the gate, the compressor and the seconds of both models are the same everywhere; only the way differs.
+The frames, the gate, the codings and the seconds of both models are the same everywhere; only the way differs.
     in orbit            on a computing satellite, over ISLs, carried by any router
     ground by ISLs      over ISLs to the satellite highest above the station, whose downlink all tasks of a world share
     ground by own pass  data waits on board until its own satellite passes the station; nobody else is in the way
@@ -8,7 +8,7 @@ The frames, the gate, the compressor and the seconds of both models are the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from agents.routers import ROUTERS, Router
 from envs.config import ConfigError
 from envs.worlds import Worlds
 from models.link import Downlink
+from models.profile_file import EITHER
 from models.workload import Workload
 from offload.accuracy import RequirementError
 from offload.experiments.result import Row, mean_interval
@@ -42,50 +43,44 @@ class PlaceOutcome:
 
 
 def compare_places(
-    settings: Sequence[Setting], router: Router, on_start: Callable[[str], None] = lambda what: None
+    setting: Setting, router: Router, on_start: Callable[[str], None] = lambda what: None
 ) -> list[Row]:
     """Rows by frame size, requirement (first and last), place and router; intervals over worlds, of all seeds."""
-    config, rows = settings[0].config, []
+    config, rows = setting.config, []
     routers = [router, *(ROUTERS[name]() for name in config.other_routers if name != router.name)]
-    ways: list[tuple[str, str, Callable[[Setting, JointProblem], PlaceOutcome]]] = [
-        (COMPUTING, one.name, lambda setting, problem, one=one: _searched(problem, one)) for one in routers
+    ways: list[tuple[str, str, Callable[[JointProblem], PlaceOutcome]]] = [
+        (COMPUTING, one.name, lambda problem, one=one: _searched(problem, one)) for one in routers
     ]
-    ways.append(
-        (GATEWAY, router.name, lambda setting, problem: _searched(_to_gateway(setting, problem), router))
-    )
-    ways.append((OWN_CONTACT, "-", _own_contact))
+    ways.append((GATEWAY, router.name, lambda problem: _searched(_to_gateway(setting, problem), router)))
+    ways.append((OWN_CONTACT, "-", lambda problem: _own_contact(setting, problem)))
+    on_start("packets of frames, ranked")
+    designs = setting.designs(EITHER, gated=True)
     for pixels in config.pixels:
-        for accuracy in dict.fromkeys((config.accuracies[0], config.accuracies[-1])):
+        for accuracy in dict.fromkeys((setting.accuracies[0], setting.accuracies[-1])):
             try:
-                problems = [
-                    setting.problem(
-                        "attention",
-                        gated=True,
-                        accuracy=accuracy,
-                        pixels=pixels,
-                        seconds=devices(setting.asked, Workload()),
-                        update_mbit=0.0,
-                    )
-                    for setting in settings
-                ]
+                problem = setting.problem(
+                    designs[accuracy], gated=True, pixels=pixels, seconds=_seconds(setting), update_mbit=0.0
+                )
             except RequirementError:
                 continue  # the table of schemes says so
             for place, name, decide in ways:
                 on_start(f"{pixels} pixels, accuracy {accuracy:g}: {place}, {name}")
-                parts = [decide(setting, one) for setting, one in zip(settings, problems, strict=True)]
                 rows.append(
-                    {"pixels": pixels, "required": accuracy, "place": place, "router": name} | _row(parts)
+                    {"pixels": pixels, "required": accuracy, "place": place, "router": name}
+                    | _row(decide(problem))
                 )
     return rows
 
 
-def _row(parts: Sequence[PlaceOutcome]) -> Row:
-    delay_s = np.concatenate([part.delay_s for part in parts])
+def _seconds(setting: Setting) -> FrameSeconds:
+    """Of the frames' kind on the device profiles, the same for all halves."""
+    return devices(setting.halves[0].asked, Workload())
+
+
+def _row(outcome: PlaceOutcome) -> Row:
+    delay_s = outcome.delay_s
     bounds = mean_interval(np.nanmean(delay_s, 1))
-    means = {
-        name: float(np.nanmean(np.concatenate([getattr(part, name) for part in parts])))
-        for name in ("way_s", "ratio", "measured")
-    }
+    means = {name: float(np.nanmean(getattr(outcome, name))) for name in ("way_s", "ratio", "measured")}
     return {
         "delay_s": float(np.nanmean(delay_s)),
         "low_s": bounds.low,
@@ -117,7 +112,7 @@ def _searched(problem: JointProblem, router: Router) -> PlaceOutcome:
 
 def _to_gateway(setting: Setting, problem: JointProblem) -> JointProblem:
     """The same tasks with their data going to the ground by way of one satellite."""
-    worlds, n_tasks = setting.worlds, setting.worlds.n_tasks
+    worlds, n_tasks = problem.worlds, problem.worlds.n_tasks
     time_s = setting.ephemeris.topology.time_s[worlds.slot]
     sensing = worlds.destination[:, :n_tasks]
     gateway = gateways(setting.scenario.constellation, time_s, sensing, setting.config.station)
@@ -138,16 +133,15 @@ def _to_gateway(setting: Setting, problem: JointProblem) -> JointProblem:
 
 def _own_contact(setting: Setting, problem: JointProblem) -> PlaceOutcome:
     """Every number of frames is tried on every satellite's own contacts, and the best taken."""
-    worlds, tasks = setting.worlds, problem.tasks
+    worlds, tasks = problem.worlds, problem.tasks
     sensing = worlds.destination[:, : worlds.n_tasks]
-    links = setting.downlinks
-    seconds = devices(setting.asked, Workload())
+    seconds = _seconds(setting)
     start_s = setting.ephemeris.topology.time_s[worlds.slot]
-    size = problem.joint.table.size_mbit.numpy()
+    size = problem.joint.size_mbit.numpy()
     offloaded = torch.zeros_like(tasks.frames)
     delay_s, way_s = torch.zeros(tasks.frames.shape).double(), torch.zeros(tasks.frames.shape).double()
     for world, task in tasks.present.nonzero().tolist():
-        link = links[int(sensing[world, task])]
+        link = setting.contacts.downlink(int(sensing[world, task]))
         best, total, way = best_by_contact(
             link, float(start_s[world]), int(tasks.frames[world, task]), size[world, task], seconds
         )

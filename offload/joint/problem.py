@@ -14,6 +14,7 @@ from envs.worlds import Worlds
 from offload.config import OffloadConfig
 from offload.joint.design import JointDesign
 from offload.joint.seconds import FrameSeconds
+from offload.joint.side_by_side import SideBySide
 from offload.packets import DataPackets, PacketDesign
 from offload.problem import Evaluation, OffloadProblem
 from offload.service import sharing
@@ -53,7 +54,7 @@ class JointProblem(OffloadProblem):
         cls,
         ephemeris: Ephemeris,
         worlds: Worlds,
-        design: JointDesign,
+        design: JointDesign | SideBySide,
         seconds: FrameSeconds,
         config: OffloadConfig,
         environment: EnvironmentConfig,
@@ -68,7 +69,7 @@ class JointProblem(OffloadProblem):
         return cls(
             ephemeris,
             worlds,
-            design.frames.tasks,
+            design.tasks,
             packets,
             timed,
             environment,
@@ -77,9 +78,9 @@ class JointProblem(OffloadProblem):
         )
 
     @property
-    def joint(self) -> JointDesign:
+    def joint(self) -> JointDesign | SideBySide:
         """The design of the data packets."""
-        assert isinstance(self.design.data, JointDesign)
+        assert isinstance(self.design.data, JointDesign | SideBySide)
         return self.design.data
 
     @property
@@ -109,7 +110,7 @@ class JointProblem(OffloadProblem):
 
     def best_frames(self, latest: Evaluation, s_per_mbit: Tensor, propagation_s: Tensor) -> Tensor:
         """As in `OffloadProblem`; sizes need not rise with the number of frames, so all numbers are tried."""
-        size = self.joint.table.size_mbit  # [E, n, M]
+        size = self.joint.size_mbit  # [E, n, M]
         compute, frames = self.config.compute, torch.arange(size.shape[2], device=size.device)
         shared = sharing(self.worlds, latest.offloaded.clamp(min=1), compute.computing)
         large_s = (compute.large_frame_s * shared)[..., None] * frames

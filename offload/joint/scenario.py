@@ -10,7 +10,8 @@ from torch import Tensor
 from envs.config import ConfigError, EnvironmentConfig, require
 from envs.ephemeris import Ephemeris
 from envs.worlds import Worlds
-from models.profile_file import ProfileError, load_profile
+from models.interface import ModelUnavailable
+from models.profile_file import EITHER, ProfileError, load_profile
 from offload.config import OffloadConfig
 from offload.joint.design import JointDesign
 from offload.joint.estimates import Estimates
@@ -24,17 +25,21 @@ class RealFrames:
     """Tasks of frames drawn from a profile, packets as a gate and a compressor make them.
 
     profile: file of `python -m models.profile`. accuracy: required of a whole task that does not say. coding: ladder,
-    attention or plain. gate: whether the least trusted frames are offloaded first. estimated: share of the profile
-    that teaches what to expect. classes: of confidence. seed: of the draw.
+    attention, plain, or either, whichever gives more for its bytes. gate: whether the least trusted frames are
+    offloaded first. estimated: share of the profile that teaches what to expect. classes: of confidence. seed: of the
+    draw. small, large: the models that fly, as `python -m models.profile` takes them: a profile of others is refused;
+    empty: whichever were profiled.
     """
 
     profile: str
     accuracy: float = 0.94
-    coding: str = "attention"
+    coding: str = EITHER
     gate: bool = True
     estimated: float = 0.4
     classes: int = 8
     seed: int = 0
+    small: str = ""
+    large: str = ""
 
     def __post_init__(self) -> None:
         require(0 < self.accuracy < 1, "real_frames.accuracy", self.accuracy, "between 0 and 1")
@@ -56,10 +61,13 @@ class RealFrames:
         """
         try:
             profile = load_profile(Path(self.profile))
+            profile.require_models(self.small, self.large)
         except ProfileError as error:
             raise ConfigError(f"real_frames.profile={error}") from error
-        known = ", ".join(profile.codings)
-        require(self.coding in profile.codings, "real_frames.coding", self.coding, f"one of {known}")
+        except ModelUnavailable as error:
+            raise ConfigError(f"real_frames.small, real_frames.large: {error}") from error
+        known = (*profile.codings, EITHER)
+        require(self.coding in known, "real_frames.coding", self.coding, f"one of {', '.join(known)}")
         cut = round(self.estimated * len(profile))
         asked = profile.select(slice(cut, None))
         estimates = Estimates.fit(

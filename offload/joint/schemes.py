@@ -1,14 +1,20 @@
-"""BS-MARL with uniform frames and plain coding, with a gate, with a compressor, and with both, on the same frames."""
+"""BS-MARL with uniform frames and plain coding, with a gate, with a compressor, and with both, on the same frames.
+
+`both` sends frames as the compressor makes them, whatever that costs in answers; `either` has the plain ladder besides,
+so that the compressor is used where it pays.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
 from agents.evaluation import ratio_interval
 from agents.routers import Router
+from models.profile_file import EITHER
 from offload.accuracy import RequirementError
 from offload.experiments.result import Row, mean_interval
 from offload.joint.frontier import saved_at_equal_accuracy
@@ -36,6 +42,7 @@ VARIANTS = (
     Variant("gate", "plain", True),
     Variant("compressor", "attention", False),
     Variant("both", "attention", True),
+    Variant(EITHER, EITHER, True),
 )
 
 
@@ -57,7 +64,7 @@ class Outcome:
     def of(cls, problem: JointProblem, decision: Decision) -> Outcome:
         chosen, tasks, joint = decision.chosen, problem.tasks, problem.joint
         measured = joint.measured_accuracy(chosen.offloaded)
-        met = (measured >= joint.frames.accuracy - 1e-9).double()
+        met = (measured >= joint.accuracy - 1e-9).double()
         values = (
             decision.ratio,
             chosen.data.size_mbit,
@@ -67,37 +74,36 @@ class Outcome:
         )
         return cls(chosen.mean_s.numpy(), *(tasks.mean(value).numpy() for value in values))
 
-    @classmethod
-    def joined(cls, parts: Sequence[Outcome]) -> Outcome:
-        """The worlds of all parts."""
-        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__))
-
 
 Found = dict[tuple[int, float, str], Outcome | str]
 """By pixels, required accuracy and variant: the outcome, or why there is none."""
 
 
 def compare_schemes(
-    settings: Sequence[Setting], router: Router, on_start: Callable[[str], None] = lambda what: None
+    setting: Setting, router: Router, on_start: Callable[[str], None] = lambda what: None
 ) -> Found:
-    """Decide with every variant, for every frame size and requirement, in the worlds of all seeds."""
-    config, found = settings[0].config, {}
-    for pixels in config.pixels:
-        for accuracy in config.accuracies:
-            for variant in VARIANTS:
-                on_start(f"{pixels} pixels, accuracy {accuracy:g}: {variant.name}")
-                scheme = variant.scheme or Searched(settings[0].offload.search)
-                try:
-                    outcomes = []
-                    for setting in settings:
-                        problem = setting.problem(
-                            variant.coding, gated=variant.gated, accuracy=accuracy, pixels=pixels
-                        )
-                        outcomes.append(Outcome.of(problem, scheme.decide(problem, router)))
-                    found[pixels, accuracy, variant.name] = Outcome.joined(outcomes)
-                except RequirementError as error:
-                    found[pixels, accuracy, variant.name] = str(error)
-    return found
+    """Decide with every variant, for every frame size and requirement, in all worlds of `setting`."""
+    config, found = setting.config, {}
+    for (coding, gated), alike in groupby(VARIANTS, lambda one: (one.coding, one.gated)):
+        on_start(f"packets of {coding} frames{', ranked' if gated else ''}")
+        designs, variants = setting.designs(coding, gated=gated), tuple(alike)
+        for pixels in config.pixels:
+            for accuracy, design in designs.items():
+                for variant in variants:
+                    on_start(f"{pixels} pixels, accuracy {accuracy:g}: {variant.name}")
+                    scheme = variant.scheme or Searched(setting.offload.search)
+                    try:
+                        problem = setting.problem(design, gated=gated, pixels=pixels)
+                        outcome = Outcome.of(problem, scheme.decide(problem, router))
+                    except RequirementError as error:
+                        outcome = str(error)
+                    found[pixels, accuracy, variant.name] = outcome
+    return {
+        (pixels, accuracy, variant.name): found[pixels, accuracy, variant.name]
+        for pixels in config.pixels
+        for accuracy in setting.accuracies
+        for variant in VARIANTS
+    }
 
 
 def scheme_rows(found: Found) -> list[Row]:
@@ -170,13 +176,14 @@ _FIGURES = (
 SHOWN = ("required", "scheme", "delay_s", "saved_%", "saved_equal_%", "ratio", "data_Mbit", "measured")
 
 
-def onboard_rows(settings: Sequence[Setting]) -> list[Row]:
+def onboard_rows(setting: Setting) -> list[Row]:
     """What both models alone are measured to do on the frames that tasks are made of."""
     rows: list[Row] = []
-    for setting in settings:
-        asked = setting.asked
+    for half in setting.halves:
+        asked = half.asked
         row: Row = {
             "seed": int(asked.provenance["settings"]["seed"]),
+            "frames": len(asked),
             "onboard_model": float(asked.small_score.mean()),
             "large_model_untouched": float(asked.large_score.mean()),
         }

@@ -132,10 +132,16 @@ class Globe {
         mesh: replay ? meshOfLinks(world, this.still, side) : null,
       }];
     }));
+    const standing = attribute(this.still, 3);
     for (const side of this.sides) {
-      this.fixed[side].fleet = fleetLayer(this.still, this.fixed[side].looks, side);
-      this.fixed[side].names = nameLayer(this.namesOf(side, this.still), side);
+      const fixed = this.fixed[side];
+      fixed.fleet = fleetLayer(standing, fixed.looks, side);
+      fixed.nameList = this.namesOf(side);
+      fixed.names = nameLayer(fixed.nameList, this.still, 0, side);
+      fixed.ends = linkEnds(fixed.used, this.still);
+      fixed.loads = null;
     }
+    this.contacts = null;
     if (!this.view || (choice.world !== undefined && before.world !== choice.world)) this.face();
     if (before.mode !== this.choice.mode) {
       this.deck.setProps({ views: this.views() });
@@ -146,39 +152,51 @@ class Globe {
 
   name(satellite) { return `plane ${this.scene.plane[satellite]}, slot ${this.scene.slot[satellite]}`; }
 
-  namesOf(side, positions) {
+  namesOf(side) {
     return this.fixed[side].roles.flatMap((role, i) => (role === "sensing" || role === "computing"
-      ? [{ role, text: `${this.scene.plane[i]}/${this.scene.slot[i]}`, position: pointAt(positions, i) }] : []));
+      ? [{ role, text: `${this.scene.plane[i]}/${this.scene.slot[i]}`, satellite: i }] : []));
   }
 
+  // Everything at `time`. Whatever looks as it did in the frame before is the same layer as then.
   draw(time) {
     this.time = time;
     const packets = this.choice.mode === MODES.packets;
-    const layers = [...this.earthLayers, ...stationLayers(this.nearPlaces)];
+    const layers = [...this.earthLayers, ...this.stationsNow()];
     for (const side of this.sides) layers.push(...(packets ? this.packetsAt(side) : this.orbitsAt(side)));
-    layers.push(contactLayer(this.contactsAt(packets ? 0 : time)));
+    layers.push(this.contactsAt(packets ? 0 : time));
     this.layers = layers;
     this.deck.setProps({ layers });
   }
 
+  stationsNow() {
+    const near = this.nearPlaces;
+    if (this.stations?.near !== near) this.stations = { near, layers: stationLayers(near) };
+    return this.stations.layers;
+  }
+
   packetsAt(side) {
-    const { world, fixed, time } = this;
+    const { world, time } = this;
+    const fixed = this.fixed[side];
     const replay = this.replay(side);
     const packets = [];
     for (let p = 0; p < world.present.length; p++) {
       const at = packetState(world, replay, p, time);
       if (at.state === PACKET_STATES.absent) continue;
       packets.push({
-        p, side, ...at, kind: p < world.present.length / 2 ? "model" : "data",
+        p, ...at, kind: p < world.present.length / 2 ? "model" : "data",
         radius: 3 + Math.sqrt(world.size_mbit[p]) / 4,
         position: packetPosition(this.still, world, replay, p, at),
       });
     }
-    const loads = loadLayer(fixed[side].used, this.still, time, this.choice.whole, this.most, side);
-    const marked = { p: this.marked, path: this.marked === null ? null : this.pathOf(side, this.marked) };
+    fixed.packets = packets;
+    const loads = fixed.used.map((link) => (this.choice.whole ? link.total : loadNow(link, time)));
+    if (!fixed.loads || loads.some((load, i) => load !== fixed.loads.values[i])) {
+      fixed.loads = { values: loads, layer: loadLayer(loads, fixed.ends, this.most, side) };
+    }
     return [
-      fixed[side].mesh, loads, fixed[side].fleet, ...packetLayers(packets, marked, side),
-      ...(this.choice.names ? [fixed[side].names] : []),
+      fixed.mesh, fixed.loads.layer, fixed.fleet,
+      ...(this.marked === null ? [] : [pathLayer(this.pathOf(side, this.marked), side)]),
+      packetLayer(packets, this.marked, side), ...(this.choice.names ? [fixed.names] : []),
     ];
   }
 
@@ -190,27 +208,28 @@ class Globe {
   }
 
   orbitsAt(side) {
-    const moved = satellitePositions(this.world, this.time, new Float32Array(this.positions.length));
-    this.positions = moved;
-    const layers = [fleetLayer(moved, this.fixed[side].looks, side)];
-    if (this.choice.names) layers.push(nameLayer(this.namesOf(side, moved), side));
+    const fixed = this.fixed[side];
+    satellitePositions(this.world, this.time, this.positions);
+    const layers = [fleetLayer(attribute(this.positions, 3), fixed.looks, side)]; // new in its positions only
+    if (this.choice.names) layers.push(nameLayer(fixed.nameList, this.positions, this.time, side));
     return layers;
   }
 
   contactsAt(time) {
+    const still = this.choice.mode === MODES.packets;
+    if (still && this.contacts) return this.contacts;
     const { contacts } = this.world;
-    const positions = this.choice.mode === MODES.packets ? this.still : this.positions;
-    const lines = [];
+    const positions = still ? this.still : this.positions;
+    const ends = [[], []];
     for (let i = 0; i < contacts.station.length; i++) {
       if (contacts.start_s[i] <= time && time < contacts.end_s[i]) {
-        const station = this.scene.stations[contacts.station[i]];
-        lines.push({
-          a: onSphere(station.latitude_deg, station.longitude_deg, EARTH),
-          b: pointAt(positions, contacts.satellite[i]),
-        });
+        ends[0].push(...this.places[contacts.station[i]].position);
+        ends[1].push(...pointAt(positions, contacts.satellite[i]));
       }
     }
-    return lines;
+    const layer = contactLayer(ends.map((values) => new Float32Array(values)));
+    if (still) this.contacts = layer;
+    return layer;
   }
 
   tooltip({ layer, index, object, viewport }) {
@@ -221,10 +240,16 @@ class Globe {
       fleet: () => `${this.name(index)}\n${this.fixed[side].roles[index]}`,
       links: () => `${this.name(this.world.links[2 * index])} – ${this.name(this.world.links[2 * index + 1])}\n` +
         `${this.world.length_km[index].toFixed(0)} km, ${this.world.rate_mbps[index].toFixed(0)} Mb/s`,
-      loads: () => `${this.name(object.a)} → ${this.name(object.b)}\n${object.total} packets in the episode, ` +
-        `${loadNow(object, this.time)} now`,
-      packets: () => `${object.kind} packet ${object.p + 1}, ${this.world.size_mbit[object.p].toFixed(0)} Mbit\n` +
-        `${object.state}, delay ${this.replay(object.side).delay_s[object.p].toFixed(2)} s`,
+      loads: () => {
+        const link = this.fixed[side].used[index];
+        return `${this.name(link.a)} → ${this.name(link.b)}\n${link.total} packets in the episode, ` +
+          `${loadNow(link, this.time)} now`;
+      },
+      packets: () => {
+        const { p, kind, state } = this.fixed[side].packets[index];
+        return `${kind} packet ${p + 1}, ${this.world.size_mbit[p].toFixed(0)} Mbit\n` +
+          `${state}, delay ${this.replay(side).delay_s[p].toFixed(2)} s`;
+      },
       stations: () => `${object.name}\n${object.latitude_deg.toFixed(2)}°, ${object.longitude_deg.toFixed(2)}°`,
     }[kind];
     return text ? { text: text(), className: "tip" } : null;

@@ -6,6 +6,7 @@ const INK = {
   model: [196, 148, 255, 255], data: [255, 236, 120, 255], link: [150, 180, 230, 60], path: [255, 255, 255, 70],
   station: [255, 120, 150, 255], contact: [255, 120, 150, 200], space: [11, 17, 32, 170],
 };
+const LOST = [235, 60, 70, 255];
 const LOADS = [[70, 190, 220], [120, 220, 120], [250, 215, 80], [250, 140, 60], [235, 60, 70]];
 
 // Colour of a link shared by `load` packets, of at most `most`.
@@ -100,65 +101,100 @@ function fleetAttributes(roles) {
     colours.set(INK[role], 4 * i);
     radii[i] = role === "idle" && roles.length > 800 ? 1.1 : RADII[role];
   });
-  return { colours, radii };
+  return {
+    length: roles.length,
+    attributes: { getFillColor: colourAttribute(colours), getRadius: attribute(radii, 1) },
+  };
 }
 
+// Attributes of many things are typed arrays that deck.gl hands to the graphics card as they are. It compares by identity:
+// a wrapper that is passed again is not uploaded again, and a layer that is passed again is not looked into.
+const attribute = (value, size, more = {}) => ({ value, size, ...more });
+const colourAttribute = (value) => attribute(value, 4, { normalized: true });
+
+// looks: from `fleetAttributes`; positions: an attribute.
 function fleetLayer(positions, looks, view) {
   return new deck.ScatterplotLayer({
     id: `fleet-${view}`, billboard: true, radiusUnits: "pixels", pickable: true, parameters: overEarth,
+    data: { length: looks.length, attributes: { getPosition: positions, ...looks.attributes } },
+  });
+}
+
+// names: [{ role, text, satellite }], always the same array while only time goes on; then only positions are asked for.
+function nameLayer(names, positions, time, view) {
+  return new deck.TextLayer({
+    id: `names-${view}`, data: names, getPosition: (one) => pointAt(positions, one.satellite),
+    getText: (one) => one.text, getSize: 11, getColor: (one) => INK[one.role].slice(0, 3), getPixelOffset: [0, -13],
+    background: true, getBackgroundColor: INK.space, backgroundPadding: [3, 1], fontFamily: "system-ui, sans-serif",
+    characterSet: "auto", parameters: overEarth, updateTriggers: { getPosition: time },
+  });
+}
+
+// Ends [L * 3] of the links that a router's paths use.
+function linkEnds(links, positions) {
+  const ends = { a: new Float32Array(3 * links.length), b: new Float32Array(3 * links.length) };
+  links.forEach((link, i) => {
+    ends.a.set(pointAt(positions, link.a), 3 * i);
+    ends.b.set(pointAt(positions, link.b), 3 * i);
+  });
+  return { getSourcePosition: attribute(ends.a, 3), getTargetPosition: attribute(ends.b, 3) };
+}
+
+// loads: [L] packets on each link. ends: from `linkEnds`.
+function loadLayer(loads, ends, most, view) {
+  const colours = new Uint8Array(4 * loads.length);
+  const widths = new Float32Array(loads.length);
+  loads.forEach((load, i) => {
+    colours.set(load ? loadColour(load, most) : INK.path, 4 * i);
+    widths[i] = load ? 1.5 + 1.2 * Math.sqrt(load) : 1;
+  });
+  return new deck.LineLayer({
+    id: `loads-${view}`, widthUnits: "pixels", pickable: true, parameters: overEarth,
     data: {
-      length: looks.radii.length,
+      length: loads.length,
+      attributes: { ...ends, getColor: colourAttribute(colours), getWidth: attribute(widths, 1) },
+    },
+  });
+}
+
+// packets: [{ p, state, kind, radius, position }]; marked: number of the packet that stands out, or null.
+function packetLayer(packets, marked, view) {
+  const n = packets.length;
+  const [positions, radii, edges] = [3, 1, 1].map((size) => new Float32Array(size * n));
+  const colours = new Uint8Array(4 * n);
+  packets.forEach((one, i) => {
+    positions.set(one.position, 3 * i);
+    radii[i] = one.radius + (one.p === marked ? 3 : 0);
+    edges[i] = one.p === marked ? 3 : 1;
+    colours.set(one.state === PACKET_STATES.lost ? LOST : INK[one.kind], 4 * i);
+  });
+  return new deck.ScatterplotLayer({
+    id: `packets-${view}`, billboard: true, radiusUnits: "pixels", pickable: true, stroked: true,
+    lineWidthUnits: "pixels", getLineColor: [11, 17, 32, 255], parameters: overEarth,
+    data: {
+      length: n,
       attributes: {
-        getPosition: { value: positions, size: 3 }, getFillColor: { value: looks.colours, size: 4, normalized: true },
-        getRadius: { value: looks.radii, size: 1 },
+        getPosition: attribute(positions, 3), getRadius: attribute(radii, 1), getLineWidth: attribute(edges, 1),
+        getFillColor: colourAttribute(colours),
       },
     },
   });
 }
 
-function nameLayer(names, view) {
-  return new deck.TextLayer({
-    id: `names-${view}`, data: names, getPosition: (one) => one.position, getText: (one) => one.text,
-    getSize: 11, getColor: (one) => INK[one.role].slice(0, 3), getPixelOffset: [0, -13], background: true,
-    getBackgroundColor: INK.space, backgroundPadding: [3, 1], fontFamily: "system-ui, sans-serif",
-    characterSet: "auto", parameters: overEarth,
+function pathLayer(path, view) {
+  return new deck.PathLayer({
+    id: `marked-${view}`, data: [path], getPath: (points) => points, widthUnits: "pixels",
+    getWidth: 4, getColor: [255, 255, 255, 210], parameters: overEarth,
   });
 }
 
-function loadLayer(links, positions, time, whole, most, view) {
-  const load = (link) => (whole ? link.total : loadNow(link, time));
+// ends: [from, to] of the lines, Float32Arrays [N * 3].
+function contactLayer(ends) {
   return new deck.LineLayer({
-    id: `loads-${view}`, data: links, widthUnits: "pixels", pickable: true, parameters: overEarth,
-    getSourcePosition: (link) => pointAt(positions, link.a), getTargetPosition: (link) => pointAt(positions, link.b),
-    getColor: (link) => (load(link) ? loadColour(load(link), most) : INK.path),
-    getWidth: (link) => (load(link) ? 1.5 + 1.2 * Math.sqrt(load(link)) : 1),
-    updateTriggers: { getColor: [time, whole], getWidth: [time, whole] },
-  });
-}
-
-function packetLayers(packets, marked, view) {
-  const layers = [
-    new deck.ScatterplotLayer({
-      id: `packets-${view}`, data: packets, billboard: true, radiusUnits: "pixels", pickable: true,
-      stroked: true, lineWidthUnits: "pixels", getLineWidth: (one) => (one.p === marked.p ? 3 : 1),
-      getLineColor: [11, 17, 32, 255], parameters: overEarth,
-      getPosition: (one) => one.position, getRadius: (one) => one.radius + (one.p === marked.p ? 3 : 0),
-      getFillColor: (one) => (one.state === PACKET_STATES.lost ? [235, 60, 70] : INK[one.kind]),
-      updateTriggers: { getRadius: marked.p, getLineWidth: marked.p },
-    }),
-  ];
-  if (marked.path) {
-    layers.unshift(new deck.PathLayer({
-      id: `marked-${view}`, data: [marked.path], getPath: (path) => path, widthUnits: "pixels",
-      getWidth: 4, getColor: [255, 255, 255, 210], parameters: overEarth,
-    }));
-  }
-  return layers;
-}
-
-function contactLayer(lines) {
-  return new deck.LineLayer({
-    id: "contacts-both", data: lines, widthUnits: "pixels", getWidth: 2, getColor: INK.contact,
-    getSourcePosition: (line) => line.a, getTargetPosition: (line) => line.b, parameters: overEarth,
+    id: "contacts-both", widthUnits: "pixels", getWidth: 2, getColor: INK.contact, parameters: overEarth,
+    data: {
+      length: ends[0].length / 3,
+      attributes: { getSourcePosition: attribute(ends[0], 3), getTargetPosition: attribute(ends[1], 3) },
+    },
   });
 }

@@ -5,8 +5,24 @@
 const EARTH_KM = 6378.137;
 const EARTH = 100;
 
-// Positions [V * 3] of all satellites `time` s after the slot, Earth-fixed. Each turns from one keyframe to the next on a
-// circle among the stars, below which the Earth turns meanwhile.
+// What it takes to turn every satellite from keyframe k to the next: made once for each pair of keyframes, and kept.
+function spanOf(world, k, n) {
+  const spans = (world.spans ??= []);
+  if (spans[k]) return spans[k];
+  const a = world.keyframes.subarray(k * n, (k + 1) * n);
+  const b = world.keyframes.subarray((k + 1) * n, (k + 2) * n);
+  const [radii, nextRadii, angles] = [0, 0, 0].map(() => new Float64Array(n / 3));
+  for (let i = 0, j = 0; i < n; i += 3, j++) {
+    const ra = Math.sqrt(a[i] * a[i] + a[i + 1] * a[i + 1] + a[i + 2] * a[i + 2]);
+    const rb = Math.sqrt(b[i] * b[i] + b[i + 1] * b[i + 1] + b[i + 2] * b[i + 2]);
+    const cosine = (a[i] * b[i] + a[i + 1] * b[i + 1] + a[i + 2] * b[i + 2]) / (ra * rb);
+    [radii[j], nextRadii[j], angles[j]] = [ra, rb, Math.acos(Math.min(Math.max(cosine, -1), 1))];
+  }
+  return (spans[k] = { a, b, radii, nextRadii, angles });
+}
+
+// Positions [V * 3] of all satellites `time` s after the slot, Earth-fixed, into `out`. Each turns from one keyframe to the
+// next on a circle among the stars, below which the Earth turns meanwhile. Nothing is allocated: this runs every frame.
 function satellitePositions(world, time, out) {
   const n = out.length;
   const scale = (world.unit_km * EARTH) / EARTH_KM;
@@ -14,21 +30,20 @@ function satellitePositions(world, time, out) {
   let k = 0;
   while (k < times.length - 2 && times[k + 1] <= time) k++;
   const share = Math.min(Math.max((time - times[k]) / (times[k + 1] - times[k]), 0), 1);
-  const a = world.keyframes.subarray(k * n, (k + 1) * n);
-  const [turnedCosine, turnedSine] = [Math.cos(world.earth_rate_rad_s * time), Math.sin(world.earth_rate_rad_s * time)];
-  const b = world.keyframes.subarray((k + 1) * n, (k + 2) * n);
-  for (let i = 0; i < n; i += 3) {
-    const ra = Math.hypot(a[i], a[i + 1], a[i + 2]);
-    const rb = Math.hypot(b[i], b[i + 1], b[i + 2]);
-    const cosine = (a[i] * b[i] + a[i + 1] * b[i + 1] + a[i + 2] * b[i + 2]) / (ra * rb);
-    const angle = Math.acos(Math.min(Math.max(cosine, -1), 1));
-    const radius = ra + (rb - ra) * share;
-    const wa = angle < 1e-6 ? (1 - share) / ra : Math.sin((1 - share) * angle) / Math.sin(angle) / ra;
-    const wb = angle < 1e-6 ? share / rb : Math.sin(share * angle) / Math.sin(angle) / rb;
-    const [x, y, z] = [0, 1, 2].map((j) => (wa * a[i + j] + wb * b[i + j]) * radius * scale);
+  const { a, b, radii, nextRadii, angles } = spanOf(world, k, n);
+  const turnedCosine = Math.cos(world.earth_rate_rad_s * time);
+  const turnedSine = Math.sin(world.earth_rate_rad_s * time);
+  for (let i = 0, j = 0; i < n; i += 3, j++) {
+    const angle = angles[j];
+    const radius = (radii[j] + (nextRadii[j] - radii[j]) * share) * scale;
+    const flat = angle < 1e-6;
+    const wa = (radius * (flat ? 1 - share : Math.sin((1 - share) * angle) / Math.sin(angle))) / radii[j];
+    const wb = (radius * (flat ? share : Math.sin(share * angle) / Math.sin(angle))) / nextRadii[j];
+    const x = wa * a[i] + wb * b[i];
+    const y = wa * a[i + 1] + wb * b[i + 1];
     out[i] = x * turnedCosine + y * turnedSine;
     out[i + 1] = y * turnedCosine - x * turnedSine;
-    out[i + 2] = z;
+    out[i + 2] = wa * a[i + 2] + wb * b[i + 2];
   }
   return out;
 }
@@ -76,7 +91,11 @@ function usedLinks(world, replay) {
   return [...links.values()];
 }
 
-const loadNow = (link, time) => link.hops.reduce((n, hop) => n + (hop.from <= time && time < hop.to ? 1 : 0), 0);
+function loadNow(link, time) {
+  let load = 0;
+  for (const hop of link.hops) if (hop.from <= time && time < hop.to) load++;
+  return load;
+}
 
 function lastEvent(world, replay) {
   return replay.ready_s.reduce((latest, time) => Math.max(latest, time), 0);

@@ -43,13 +43,14 @@ def joint_section(results: Results) -> Section | None:
 
 
 def _plots(rows: Rows) -> tuple[Plot, ...]:
-    """Delay by required and by measured accuracy, for each frame size."""
+    """Delay by required and by measured accuracy, for each kind and size of frames."""
     made = []
-    for pixels in dict.fromkeys(row["pixels"] for row in rows):
+    for task, pixels in dict.fromkeys((row["task"], row["pixels"]) for row in rows):
         side = round(pixels**0.5)
         for column in ("required", "measured"):
             curves = Curves(
-                f"Service delay by {column} accuracy of whole tasks, frames of {side} x {side} px",
+                f"{task[0].upper()}{task[1:]}: service delay by {column} accuracy of whole tasks, frames of "
+                f"{side} x {side} px",
                 column,
                 "delay_s",
                 "scheme",
@@ -57,7 +58,7 @@ def _plots(rows: Rows) -> tuple[Plot, ...]:
                 "mean service delay, s",
                 low="low_s",
                 high="high_s",
-                where={"pixels": pixels},
+                where={"task": task, "pixels": pixels},
                 from_zero=True,
             )
             made.append(curves.plot(rows))

@@ -97,6 +97,7 @@ def store_experiments(folder: Path) -> None:
         "results": {
             "schemes": [
                 {
+                    "task": "question",
                     "pixels": 65536,
                     "required": required,
                     "scheme": "uniform",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.profile_file import EITHER
 from offload.accuracy import RequirementError
 from offload.joint.design import JointDesign
 from offload.joint.estimates import Estimates
@@ -105,10 +106,7 @@ def test_nothing_offloaded_is_the_onboard_model_and_everything_is_the_large_one(
 @pytest.mark.parametrize("classes", [1, 4])
 def test_a_higher_requirement_never_takes_fewer_bytes_or_frames(classes: int) -> None:
     loose = made_design(0.8, classes=classes)
-    strict = JointDesign.__new__(JointDesign)
-    strict.__dict__ |= loose.__dict__
-    strict.frames = loose.frames.requiring(0.9)
-    strict.table = strict._tabulate()
+    (strict,) = loose.at_each([0.9])
     possible = strict.table.size_mbit.isfinite()
     assert loose.table.size_mbit[possible].isfinite().all()
     assert (loose.table.size_mbit[possible] <= strict.table.size_mbit[possible] + 1e-9).all()
@@ -144,6 +142,20 @@ def test_ranking_keeps_the_frames_and_puts_the_least_trusted_first() -> None:
         assert torch.equal(before.sort().values, after.sort().values)
         assert len(before.unique()) == count
         assert (np.diff(profile.confidence[after.numpy(), 0]) >= 0).all()
+
+
+def test_either_coding_never_takes_more_than_the_better_ladder_expects_to() -> None:
+    """Where one ladder's frames are unusable, its levels are never bought; its bytes would have bought nothing."""
+    known, asked = made_profile(seed=1), made_profile(seed=2)
+    for profile in (known, asked):
+        profile.codings["attention"].score[:] = 0.0
+    frames = draw_frames(asked, torch.tensor([[60, 35, 80]]), 0.9, seed=0)
+    design = JointDesign(asked, EITHER, Estimates.fit(known, EITHER, 1), frames, PIXELS)
+    plain = JointDesign(asked, "plain", Estimates.fit(known, "plain", 1), frames, PIXELS)
+    for offloaded in all_counts(design):
+        levels = design.levels_of(offloaded)
+        assert (levels < 4).all(), "the first four are the plain ladder's"
+    assert torch.equal(design.fewest, plain.fewest)
 
 
 def test_estimates_are_monotone_and_expectations_stay_within_bounds() -> None:

@@ -8,7 +8,7 @@ from envs.config import ConfigError
 from envs.constellation import Constellation
 from models.link import Downlink, RateTrace
 from offload.joint.config import StationConfig
-from offload.joint.contact import arrival_s, downlinks, elevations_deg, gateways
+from offload.joint.contact import Contacts, arrival_s, elevations_deg, gateways
 from offload.joint.places import best_by_contact
 from offload.joint.seconds import FrameSeconds
 
@@ -52,10 +52,12 @@ def test_the_best_number_of_frames_by_contact_against_trying_all() -> None:
 
 def test_downlinks_are_open_when_the_satellite_is_above_the_mask() -> None:
     config = StationConfig(hours=30.0, mask_deg=20.0)
-    links = downlinks(WALKER, [3, 20], config)
+    contacts = Contacts(WALKER, config)
     time_s = torch.arange(0.0, 30 * 3600.0, 97.0).double()
     elevation = elevations_deg(WALKER, time_s, config)
-    for satellite, link in links.items():
+    for satellite in (3, 20):
+        link = contacts.downlink(satellite)
+        assert contacts.downlink(satellite) is link, "looked for once"
         inside = (
             (time_s[:, None].numpy() >= link.windows[:, 0]) & (time_s[:, None].numpy() <= link.windows[:, 1])
         ).any(1)

@@ -43,8 +43,14 @@ def test_a_decision_says_what_is_expected_and_what_was_measured(
 @pytest.mark.parametrize(
     ("tasks", "changes", "problem"),
     [
-        (TASKS, {"coding": "fax"}, "real_frames.coding='fax' is not possible: one of plain, attention"),
+        (
+            TASKS,
+            {"coding": "fax"},
+            "real_frames.coding='fax' is not possible: one of plain, attention, either",
+        ),
         (TASKS, {"profile": "/nowhere"}, "real_frames.profile=/nowhere: there is no such profile"),
+        (TASKS, {"small": "pair-small"}, "real_frames.profile=its small model is another than pair-small"),
+        (TASKS, {"large": "pair-tiny"}, "real_frames.small, real_frames.large: model 'pair-tiny' is unknown"),
         (TASKS, {"gates": True}, "real_frames.gates is not a field: did you mean gate?"),
         (TASKS, {"accuracy": 0.9999}, "is expected of every task"),
         ([TASKS[0] | {"frames": 5000}], {}, "at most 240"),
