@@ -230,7 +230,8 @@ def show_joint(config: EvaluateConfig) -> None:
 def show_spaceverse(config: EvaluateConfig) -> None:
     """The experiments of SpaceVerse; no router is asked, the policy only says beside what the results are kept."""
     console = Console()
-    folder = results_folder(policy_path(config.policy)) / SPACEVERSE_FOLDER
+    run = results_folder(policy_path(config.policy))
+    folder = run / SPACEVERSE_FOLDER
     measured = []
     try:
         with console.status("loading the models") as status:
@@ -244,6 +245,7 @@ def show_spaceverse(config: EvaluateConfig) -> None:
     write_all(measured, folder, to_plain(config.spaceverse))
     write_plots(measured, folder)
     console.print(f"written to {folder}")
+    track_results(run, folder, {}, say=partial(console.print, soft_wrap=True))
 
 
 SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {

@@ -100,6 +100,16 @@ def test_the_sweeps_that_come_along_fit_our_schema_and_weights_and_biases(sweep:
     assert config_of(*own).tracking.service == "wandb"
 
 
+@pytest.mark.parametrize("sweep", SWEEPS, ids=lambda path: path.stem)
+def test_the_sweeps_that_come_along_are_valid_by_the_schema_of_weights_and_biases(sweep: Path) -> None:
+    config = pytest.importorskip("sweeps.config", reason="pip install sweeps: the schema of Weights & Biases")
+    from wandb.sdk.launch.sweeps.utils import load_sweep_config
+
+    content = load_sweep_config(str(sweep))
+    assert content is not None and config.schema_violations_from_proposed_config(content) == []
+    config.SweepConfig(content)
+
+
 @pytest.mark.parametrize(
     ("sweep", "words"),
     [

@@ -125,7 +125,8 @@ def reopen_tracker(run: Path, say: Say = print) -> Tracker:
 def track_results(run: Path, folder: Path, summary: Mapping[str, float], say: Say = print) -> None:
     """Add what was written into `folder` to the tracked run `run`; does nothing for a run that nobody tracks.
 
-    Pictures and CSV tables of `folder`, pictures of the run's `figures/`, HTML reports and the run's `export/`.
+    Pictures and CSV tables of `folder`, pictures of the run's `figures/`, HTML reports and the run's `export/`; and the
+    JSON file of an experiment, named as its folder, which a later report is made from.
     """
     prefix = "" if folder.resolve() == run.resolve() else f"{folder.name}/"
     pictures = {f"{prefix}{path.stem}": path for path in sorted(folder.glob("*.png"))}
@@ -139,6 +140,8 @@ def track_results(run: Path, folder: Path, summary: Mapping[str, float], say: Sa
         f"{path.stem.removesuffix('report')}-report".strip("-"): path
         for path in sorted(folder.glob("*.html"))
     }
+    if (folder / f"{folder.name}.json").is_file():
+        files[f"{folder.name}-results"] = folder / f"{folder.name}.json"
     if (run / "export").is_dir():
         files["export"] = run / "export"
     with closing(reopen_tracker(run, say)) as tracker:

@@ -14,6 +14,7 @@ class Globe {
     this.time = 0;
     this.marked = null;
     this.positions = new Float32Array(3 * this.n);
+    this.measure();
     this.places = scene.stations.map((station) => ({
       ...station, position: onSphere(station.latitude_deg, station.longitude_deg, EARTH),
     }));
@@ -33,7 +34,11 @@ class Globe {
       onError: (error) => { throw error; },
       layers: [],
     });
-    new ResizeObserver(() => { this.deck.setProps({ views: this.views() }); this.fit(); }).observe(stage);
+    new ResizeObserver(() => {
+      this.measure();
+      this.deck.setProps({ views: this.views() });
+      this.fit();
+    }).observe(stage);
     this.show({});
   }
 
@@ -47,7 +52,10 @@ class Globe {
     return Math.max(...this.sides.map((side) => lastEvent(this.world, this.replay(side))));
   }
 
-  get stacked() { return this.stage.clientWidth < 640 && this.sides.length === 2; }
+  // The stage in pixels, asked for only when it changes: an answer makes the browser lay out the page.
+  measure() { this.size = { width: this.stage.clientWidth, height: this.stage.clientHeight }; }
+
+  get stacked() { return this.size.width < 640 && this.sides.length === 2; }
 
   views() {
     const share = `${100 / this.sides.length}%`;
@@ -61,8 +69,8 @@ class Globe {
 
   // Zoom at which the constellation fills the view; the user's zoom is kept relative to it.
   get fittingZoom() {
-    const width = this.stage.clientWidth / (this.stacked ? 1 : this.sides.length);
-    const height = this.stage.clientHeight / (this.stacked ? 2 : 1);
+    const width = this.size.width / (this.stacked ? 1 : this.sides.length);
+    const height = this.size.height / (this.stacked ? 2 : 1);
     return Math.log2((0.86 * Math.min(width, height)) / (2 * this.outerRadius));
   }
 
@@ -81,7 +89,7 @@ class Globe {
   get nearPlaces() {
     const { rotationX, rotationOrbit, zoom } = this.view;
     const camera = onSphere(rotationX, -90 - rotationOrbit, 1);
-    const height = this.stage.clientHeight / (this.stacked ? 2 : 1);
+    const height = this.size.height / (this.stacked ? 2 : 1);
     const distance = height / 2 / Math.tan((FIELD_OF_VIEW * Math.PI) / 360) / 2 ** zoom;
     const sees = (place) => place.position.reduce((sum, value, i) => sum + value * camera[i], 0) > EARTH ** 2 / distance;
     const near = this.places.filter(sees);

@@ -17,6 +17,13 @@ function bar(className, from, to, total, title) {
   return made;
 }
 
+// The time of the clock on a track: as wide as the track and moved by a share of that, which needs no new layout.
+const nowMark = () => element("b", { class: "now" });
+
+function moveMarks(part, time, end) {
+  for (const mark of part.getElementsByClassName("now")) mark.style.transform = `translateX(${percent(time / end)})`;
+}
+
 function hopBars(globe, side, p, total) {
   const replay = globe.replay(side);
   const track = element("div", { class: "track" });
@@ -27,6 +34,7 @@ function hopBars(globe, side, p, total) {
     made.style.background = `rgb(${loadColour(load, globe.most).slice(0, 3).map(Math.round).join(" ")})`;
     track.append(made);
   }
+  track.append(nowMark());
   return track;
 }
 
@@ -81,6 +89,7 @@ function contactChart(globe, chart) {
       made.style.top = percent(made.dataset.lane / lanes);
       made.style.height = percent(0.86 / lanes);
     }
+    track.append(nowMark());
     track.style.height = `${Math.max(14, 7 * lanes)}px`;
     chart.append(element("div", { class: "contact-row" }, element("span", {}, station.name), track));
   });

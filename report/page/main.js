@@ -36,9 +36,7 @@ function startGlobe(scene, earth) {
   const globe = new Globe(scene, stage, earth);
   fillChoices(globe);
   const clock = new Clock(globe, (time) => {
-    const share = percent(time / globe.duration);
-    const part = globe.choice.mode === MODES.packets ? "packet-part" : "contact-part";
-    byId(part).style.setProperty("--now", share);
+    moveMarks(byId(globe.choice.mode === MODES.packets ? "packet-part" : "contact-part"), time, globe.duration);
   });
   const renew = (choice) => {
     globe.show(choice);

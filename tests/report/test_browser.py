@@ -179,6 +179,64 @@ def test_orbits_are_those_of_the_simulator(browser: Chrome, results: Results):
     browser.find_element(By.CSS_SELECTOR, "input[value=packets] + span").click()
 
 
+STEP = """(() => {
+  clock.goTo(0.4 * globe.duration);
+  const before = new Map(globe.layers.map((layer) => [layer.id, layer]));
+  clock.goTo(0.6 * globe.duration);
+  const kept = (layer) => before.get(layer.id) === layer;
+  const values = (layer) => Object.values(layer.props.data.attributes ?? {}).map((one) => one.value ?? one);
+  return globe.layers.map((layer) => ({
+    id: layer.id, kept: kept(layer),
+    typed: values(layer).length > 0 && values(layer).every(ArrayBuffer.isView),
+    sameData: before.get(layer.id)?.props.data === layer.props.data,
+    sameLooks: before.get(layer.id)?.props.data.attributes?.getFillColor === layer.props.data.attributes?.getFillColor,
+  }));
+})()"""
+"""What becomes of every layer when time goes on."""
+
+
+def test_a_frame_makes_only_what_moves_and_what_moves_are_typed_arrays(browser: Chrome):
+    layers = {one["id"]: one for one in ask(browser, STEP)}
+    anew = {name for name, one in layers.items() if not one["kept"]}
+    assert (
+        {"packets-left", "packets-right"}
+        <= anew
+        <= {f"{what}-{side}" for what in ("packets", "loads") for side in ("left", "right")}
+    )
+    many = [f"{what}-{side}" for what in ("fleet", "links", "loads", "packets") for side in ("left", "right")]
+    assert all(layers[name]["typed"] for name in many)
+
+    browser.find_element(By.CSS_SELECTOR, "input[value=orbits] + span").click()
+    layers = {one["id"]: one for one in ask(browser, STEP)}
+    assert {name for name, one in layers.items() if not one["kept"]} == {
+        "fleet-left",
+        "names-left",
+        "contacts-both",
+    }
+    assert layers["fleet-left"]["typed"] and layers["fleet-left"]["sameLooks"], (
+        "colours and sizes are not sent again"
+    )
+    assert layers["names-left"]["sameData"] and layers["contacts-both"]["typed"]
+    browser.find_element(By.CSS_SELECTOR, "input[value=packets] + span").click()
+
+
+def test_a_frame_asks_for_no_layout(browser: Chrome):
+    """Where the stage's size is read between writes to the page, the browser lays the page out every frame."""
+    asked = ask(
+        browser,
+        """(() => {
+          let asked = 0;
+          for (const name of ["clientWidth", "clientHeight"]) {
+            Object.defineProperty(globe.stage, name, { configurable: true, get: () => { asked++; return 600; } });
+          }
+          clock.goTo(0.2 * globe.duration);
+          for (const name of ["clientWidth", "clientHeight"]) delete globe.stage[name];
+          return asked;
+        })()""",
+    )
+    assert asked == 0
+
+
 def test_a_satellite_says_who_it_is(browser: Chrome):
     told = ask(browser, "globe.tooltip({layer: {id: 'fleet-left'}, index: 9, viewport: {id: 'left'}}).text")
     assert told.startswith("plane 1, slot 1\n")

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import agents.run.wandb_tracker as wandb_tracker
 from agents.run.tracking import (
@@ -128,6 +129,26 @@ def test_without_an_account_all_of_a_run_is_in_its_folder(
     assert json.loads(model.metadata) == {"iteration": 1, "validation_ratio": 1.25}
     assert {entry.path for entry in model.manifest.contents} == {"policy.safetensors", "config.yaml"}
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bs_marl", "spaceverse", "joint"])
+def test_an_experiment_becomes_tables_figures_and_an_artifact(run: Path, name: str) -> None:
+    with closing(open_tracker(WANDB, run, SETTINGS, lambda line: None)) as tracker:
+        tracker.log(1, {"return": -7.0})
+    folder = run / name
+    folder.mkdir()
+    (folder / f"{name}.json").write_text('{"headline": "less"}')
+    (folder / "schemes.csv").write_text("scheme,delay_s,note\ngate,4.5,\nboth,,cannot be met\n")
+    Image.new("RGB", (8, 8)).save(folder / "schemes.png")
+    track_results(run, folder, {}, lambda line: None)
+    (shown,) = [row for row in history(run) if f"{name}/schemes" in row]
+    assert shown[f"{name}/schemes"]["_type"] == "image-file"
+    (table,) = run.glob(f"wandb/offline-run-*/files/media/table/{name}/schemes_table*.json")
+    assert json.loads(table.read_text())["data"] == [["gate", 4.5, None], ["both", None, "cannot be met"]]
+    found = {artifact.name: artifact for artifact in artifacts(run)}
+    stored = found[f"{run.name}-{name}-results"]
+    assert stored.type == "results" and {entry.path for entry in stored.manifest.contents} == {f"{name}.json"}
 
 
 @pytest.mark.slow
