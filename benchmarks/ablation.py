@@ -1,6 +1,6 @@
 """What each part of the learner is worth: rewards x mixers x credit x information x networks, over seeds.
 
-    python -m benchmarks.ablation [--full] [--only TEXT] [--seeds 0 1 2] [--iterations 100] [--workers 1]
+    python -m benchmarks.ablation [--full] [--only REGEX] [--seeds 0 1 2] [--iterations 100] [--workers 1]
 
 Without --full every part is varied alone around the default; with it, all combinations are trained. Finished trials are
 kept in --folder, so that the command can be stopped and started again, and extended by more seeds. Rows are ratios of
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
@@ -170,7 +171,7 @@ def main() -> None:
     parser.add_argument(
         "--full", action="store_true", help="all combinations instead of one change at a time"
     )
-    parser.add_argument("--only", default="", help="only variants with this text in their name")
+    parser.add_argument("--only", default="", help="only variants whose name this regular expression finds")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--iterations", type=int, default=100)
     parser.add_argument("--workers", type=int, default=1, help="trials at a time, one thread each")
@@ -180,7 +181,7 @@ def main() -> None:
     console = Console()
 
     chosen = all_combinations() if options.full else one_at_a_time()
-    variants = [variant for variant in chosen if variant.is_possible and options.only in variant.name]
+    variants = [variant for variant in chosen if variant.is_possible and re.search(options.only, variant.name)]
     trials = {  # seed by seed, so that a study stopped early has the same seeds of all
         variant.trial(seed, options.iterations): variant for seed in options.seeds for variant in variants
     }
