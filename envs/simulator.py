@@ -20,7 +20,7 @@ from torch import Tensor
 
 from envs.announcements import Announcements
 from envs.config import DeadEnds, EnvironmentConfig, LoadView, require
-from envs.dead_ends import hops_avoiding
+from envs.dead_ends import way_remains
 from envs.delay import Delays, packet_delays, uncongested_delays
 from envs.ephemeris import Ephemeris
 from envs.rewards import team_reward
@@ -396,17 +396,14 @@ class RoutingSimulator:
             legal = legal & (hops_after < (self.config.max_hops - hops)[:, None])
             n_up = self._n_up.index_select(0, (slot_row[:, None] + neighbour).view(-1)).view(-1, 4)
             if self.config.dead_ends is DeadEnds.whole_way:
-                hops_left = self.config.max_hops - 1 - hops
-                leads_on = (
-                    hops_avoiding(
-                        self.ephemeris,
-                        slot_row,
-                        neighbour,
-                        destination,
-                        self._entered(packet),
-                        int(hops_left.amax()),
-                    )
-                    <= hops_left[:, None]
+                leads_on = way_remains(
+                    self.ephemeris,
+                    slot_row,
+                    destination,
+                    neighbour,
+                    legal,
+                    self._entered(packet),
+                    self.config.max_hops - 1 - hops,
                 )
             else:
                 leads_on = (trail < n_up) | (
