@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.config import AlgorithmConfig
+from agents.config import AlgorithmConfig, Credit
 from agents.episodes import ROW_FIELDS, Batch
 from agents.mixers import Mixer, build_mixer
 from agents.networks import build_utility
 from agents.precision import compute_dtype
 from agents.protocol import EnvironmentSpec
 from agents.shards import WHOLE_BATCH, Shards, mean_over_shards, spread_over_shards
-from agents.targets import greedy_value, td_lambda_joint, td_lambda_per_agent
+from agents.targets import greedy_value, shared_credit, td_lambda_joint, td_lambda_per_agent
 
 SCALE_MEMORY = 100  # updates over which the running scale of the returns forgets
 SMALLEST_SCALE = 1e-3
@@ -31,7 +31,7 @@ class QMIXModel(nn.Module):
 
     The loss mixes two credits, each with its weight:
         joint_weight  * Huber_1((Q_tot - G_tot) / scale)   G_tot: TD(lambda) target of the team reward,
-        credit_weight * Huber_d(q_i - G_i)                 G_i: TD(lambda) target of the agent's own credit.
+        credit_weight * Huber_d(q_i - G_i)                 G_i: TD(lambda) target of the agent's credit.
     Both targets are double-Q. The first is QMIX (BS-MARL equations 10-12); the second is far less noisy, and
     blind to what the credit leaves out. `scale` is the running standard deviation of G_tot, kept by the
     mixer.
@@ -94,14 +94,18 @@ class QMIXModel(nn.Module):
         return metrics
 
     def _credit_loss(self, batch: Batch, rows: _Decisions, taken: Tensor, value: Tensor) -> Tensor:
-        """TD(lambda) of every agent on its own credit: taken, value [N] -> scalar."""
-        n_agents = self.spec.n_agents
+        """TD(lambda) of every agent on its credit: taken, value [N] -> scalar."""
+        credit, length, n_agents = rows.credit, batch["length"], self.spec.n_agents
+        chain = rows.episode * n_agents + rows.agent
+        if self.config.credit is Credit.team:
+            places = (rows.episode, rows.step, chain, rows.order)
+            credit = shared_credit(batch["team_reward"], length, *places, n_chains=len(length) * n_agents)
         target, has_target = td_lambda_per_agent(
-            rows.credit,
+            credit,
             value,
-            chain=rows.episode * n_agents + rows.agent,
+            chain=chain,
             order=rows.order,
-            played=rows.step < batch["length"][rows.episode],
+            played=rows.step < length[rows.episode],
             waits_at_cut=self._alive_at_cut(batch).flatten(),
             gamma=self.config.gamma,
             td_lambda=self.config.td_lambda,
