@@ -121,6 +121,11 @@ class QMIXModel(nn.Module):
         steps = torch.arange(batch["team_reward"].shape[1], device=length.device)  # [T]
         played = steps < length[:, None]  # [B, T]
         recorded = steps < (length + truncated)[:, None]  # [B, T], M moments
+        # Which moments there are is asked of the device once: a mask as an index would ask again each time.
+        moments = recorded.flatten().nonzero().squeeze(1)  # [M]
+        targets = (
+            played.flatten().index_select(0, moments).nonzero().squeeze(1)
+        )  # of the M, those with a target
         moment_of = (recorded.flatten().cumsum(0) - 1).view_as(recorded)  # [B, T]
         place = (moment_of[rows.episode, rows.step], rows.agent)
 
@@ -128,7 +133,9 @@ class QMIXModel(nn.Module):
             """[N] -> [M, P], zero for agents that do not decide."""
             return values.new_zeros(len(agent_state), self.spec.n_agents).index_put(place, values)
 
-        agent_state, summary = batch["agent_state"][recorded], batch["summary"][recorded]  # [M, P, Fp] ..
+        agent_state, summary = (
+            batch[name].flatten(0, 1).index_select(0, moments) for name in ("agent_state", "summary")
+        )  # [M, P, Fp] ..
         decides = by_slot(rows.legal.any(dim=1))
         baseline = torch.where(decides, by_slot(value), mixer.waiting_value(agent_state))
         with torch.no_grad():
@@ -136,12 +143,13 @@ class QMIXModel(nn.Module):
             next_value = torch.zeros_like(batch["team_reward"]).masked_scatter(recorded, next_value)  # [B, T]
             target = td_lambda_joint(
                 batch["team_reward"], next_value, length, truncated, self.config.gamma, self.config.td_lambda
-            )[played]
+            )
+            target = target.flatten().index_select(0, moments.index_select(0, targets))
             n_targets, variance = spread_over_shards(target, self.shards)
-            if self.training and n_targets > 0:
-                self._update_scale(variance.sqrt())
+            if self.training:
+                self._update_scale(variance.sqrt(), n_targets > 0)
         q_tot = mixer(by_slot(taken), baseline, by_slot(rows.action >= 0), agent_state, summary)
-        error = q_tot[played[recorded]] - target
+        error = q_tot.index_select(0, targets) - target
         scaled = error / mixer.return_scale
         huber = functional.huber_loss(scaled, torch.zeros_like(scaled), reduction="none")
         loss = mean_over_shards(huber, torch.ones_like(huber, dtype=torch.bool), self.shards)
@@ -163,13 +171,14 @@ class QMIXModel(nn.Module):
         last = torch.where(truncated, batch["length"], 0)
         return (alive[torch.arange(len(last), device=last.device), last] > 0.5) & truncated[:, None]
 
-    def _update_scale(self, deviation: Tensor) -> None:
-        """Move the scale of the returns toward the standard `deviation` of a batch; a plain mean at first."""
-        self.scale_updates += 1
-        memory = self.scale_updates.clamp(max=SCALE_MEMORY)
+    def _update_scale(self, deviation: Tensor, known: Tensor) -> None:
+        """Move the scale of the returns toward the standard `deviation` of a batch, where it is `known` (a bool); a
+        plain mean at first."""
+        self.scale_updates += known
+        share = torch.where(known, 1 / self.scale_updates.clamp(min=1, max=SCALE_MEMORY), 0.0)
         for mixer in (self.mixer, self.target_mixer):
             assert mixer is not None
-            mixer.return_scale.lerp_(deviation.clamp(min=SMALLEST_SCALE), 1 / memory)
+            mixer.return_scale.lerp_(deviation.clamp(min=SMALLEST_SCALE), share)
 
 
 @dataclass(frozen=True)

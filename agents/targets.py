@@ -77,9 +77,10 @@ def td_lambda_per_agent(
     """
     n_chains, moments = len(waits_at_cut), int(order.max()) + 1 if len(order) else 0
     place = chain * moments + order
-    count = torch.bincount(chain[played], minlength=n_chains)
-    decides_at_cut = torch.zeros(n_chains, dtype=torch.bool, device=chain.device)
-    decides_at_cut[chain[~played]] = True
+    count = chain.new_zeros(n_chains).index_add_(
+        0, chain, played.long()
+    )  # asks nothing of a GPU, as bincount would
+    decides_at_cut = chain.new_zeros(n_chains).index_add_(0, chain, (~played).long()) > 0
     length = count - (waits_at_cut & ~decides_at_cut & (count > 0)).long()
 
     def spread(source: Tensor, columns: int) -> Tensor:

@@ -128,7 +128,9 @@ def main() -> None:
 
     figures = seconds_and_decisions(list(trainers.values()), options.repeats, warmup)
     title = f"{constellation.name}, {config.worlds_per_rollout} worlds, {config.updates_per_rollout} updates"
-    table = Table(Column("trainer", no_wrap=True), "s/iteration", "thousand decisions/s", "time, ratio", title=title)
+    table = Table(
+        Column("trainer", no_wrap=True), "s/iteration", "thousand decisions/s", "time, ratio", title=title
+    )
     first, _ = figures[0]
     for name, (seconds, decisions) in zip(trainers, figures, strict=True):
         rate = statistics.median(n / s for n, s in zip(decisions, seconds, strict=True))
