@@ -126,7 +126,8 @@ def lines(
         drawn.append(line)
         parts: list[Any] = [line]
         if markers:
-            parts.append(made.scatter("x", "y", source=source, color=colour, size=6, legend_label=name))
+            size = 6 if len(columns["x"]) > 1 else 11  # a dot without a line must be seen on its own
+            parts.append(made.scatter("x", "y", source=source, color=colour, size=size, legend_label=name))
         if "low" in columns:
             parts.append(
                 made.varea("x", "low", "high", source=source, color=colour, alpha=0.18, legend_label=name)

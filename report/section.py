@@ -87,9 +87,11 @@ class Section:
 
 
 def text_of(value: Cell) -> str:
-    """A cell as text: four digits of a number that is measured, counts as they are."""
+    """A cell as text: four digits of a number that is measured, all digits before the point; counts as they are."""
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"

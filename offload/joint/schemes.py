@@ -130,7 +130,9 @@ def scheme_rows(found: Found) -> list[Row]:
             if size == pixels and scheme == UNIFORM and not isinstance(one, str)
         ]
         equal = [float("nan")] * 3
-        if uniform:
+        if name == UNIFORM:
+            equal = [0.0] * 3  # it is what others are compared with
+        elif uniform:
             equal = saved_at_equal_accuracy(
                 [one.measured for one in uniform],
                 [one.delay_s for one in uniform],

@@ -157,7 +157,14 @@ def test_undelivered_packets_are_named(results: Results):
 def test_cells_and_columns():
     table = Table.of("t", [{"a": "x", "b": 1.23456}, {"a": "y", "b": None}], highlight="x")
     assert table.numeric == (False, True)
-    assert [text_of(value) for value in (1.23456, 12, None, True, "z")] == ["1.235", "12", "–", "yes", "z"]
+    assert [text_of(value) for value in (1.23456, 19325.4, 12, None, True, "z")] == [
+        "1.235",
+        "19325",
+        "12",
+        "–",
+        "yes",
+        "z",
+    ]
 
 
 @pytest.mark.parametrize(
