@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from agents.policy import Policy, PolicyError
@@ -44,6 +43,5 @@ class LearnedRouter(HopByHopRouter):
         self._observer = Observer(simulator)
         self._utility = self.policy.utility.to(simulator.device)
 
-    @torch.no_grad()
     def score(self, simulator: RoutingSimulator, turn: Turn) -> Tensor:
-        return -self._utility(self._observer(turn))
+        return -self._utility.judge(self._observer(turn))
