@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from agents.config import UtilityConfig, UtilityKind
 from agents.protocol import EnvironmentSpec, ObservationLayout
 
-
 _ROWS_IN_CACHE = 512
 """A CPU judges this many observations at a time: what is between two layers stays in its cache, twice as fast."""
 

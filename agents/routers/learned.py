@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from agents.policy import Policy, PolicyError
@@ -44,4 +45,6 @@ class LearnedRouter(HopByHopRouter):
         self._utility = self.policy.utility.to(simulator.device)
 
     def score(self, simulator: RoutingSimulator, turn: Turn) -> Tensor:
-        return -self._utility.judge(self._observer(turn))
+        # Part by part, so that what is observed is still in the cache when it is judged.
+        parts = self._observer.parts(turn)
+        return -torch.cat([self._utility.judge(self._observer(part)) for part in parts])
