@@ -12,8 +12,8 @@ from torch import Tensor
 class Neighbourhood:
     """Satellites around each of V, whatever the slot; those two hops away once each, though many ways lead there.
 
-    second: [V, U] long, the satellites two hops away (the one itself among them); the first again where there are
-        fewer than U. In a grid U is 9, of 16 ways.
+    second: [V, U] long, the satellites two hops away (the one itself among them); where there are fewer than U, the
+        first of them fills the row. In a grid U is 9, of 16 ways.
     way: [V, 16] long, where in `second` one gets in directions d and d' (column 4 d + d').
     third: [V, 4 U] long, the neighbours of `second`.
     """

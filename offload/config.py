@@ -176,7 +176,7 @@ class SearchConfig:
     polish: after every routing, move every task to its best number of frames on the paths found, where that helps. It
         takes no routing.
     contested: with `polish`, a world is routed again only if its data packets lose at least this share of its mean
-        service delay to other packets: nothing else is there to gain.
+        service delay to other packets: there is little else to gain.
     """
 
     schedule: ScheduleName = ScheduleName.balance

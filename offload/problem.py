@@ -93,7 +93,7 @@ class OffloadProblem:
     def lost_to_others(self, evaluation: Evaluation) -> Tensor:
         """[E] what data packets lose to shared links and to detours around them, as a share of the mean service delay.
 
-        No other routing of these packets could save more.
+        Hardly any other routing of these packets could save more: cheapest paths are those of `REFERENCE_MBIT`.
         """
         sized, data = self._sized(evaluation.model_mbit, evaluation.data), evaluation.delay.data
         alone_s = uncongested_delays(self.ephemeris, sized)[:, self.worlds.n_tasks :].double()
