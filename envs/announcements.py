@@ -132,14 +132,14 @@ class AnnouncedTraffic:
     def packets_and_mbit(self, satellite: Tensor) -> tuple[Tensor, Tensor]:
         """Packets and Mbit on the ISLs of `satellite` [N, M], each [N, M, 4]."""
         packets, mbit = take_quads(self.on_links, self.node_row + satellite, 0, 1)
-        # The deciding packet's own announcement: a path leaves a satellite once, and few of these are on it.
-        n_nodes, n_hops = satellite.shape[1], self.own_satellite.shape[1]
-        on_path = (satellite[:, :, None] == self.own_satellite[:, None]).view(-1).nonzero().squeeze(1)
-        node = on_path.div(n_hops, rounding_mode="floor")  # n * M + m
-        row = node.div(n_nodes, rounding_mode="floor")  # n
-        hop = on_path + (row - node) * n_hops  # n * K + k
-        link = node * 4 + self.own_direction.view(-1).index_select(0, hop)
-        own_mbit = self.size_mbit.index_select(0, row)
-        packets.view(-1).index_add_(0, link, torch.ones_like(own_mbit), alpha=-1)
-        mbit.view(-1).index_add_(0, link, own_mbit, alpha=-1)
-        return packets, mbit
+        own = self._own(satellite)
+        return packets - own, mbit - own * self.size_mbit[:, None, None]
+
+    def _own(self, satellite: Tensor) -> Tensor:
+        """[N, M, 4] 1 on the ISLs of `satellite` [N, M] that the deciding packet itself was announced on, else 0."""
+        direction = torch.full_like(satellite, -1)
+        for hop in range(ANNOUNCED_HOPS):  # a path enters no satellite twice: at most one hop leaves each
+            here = satellite == self.own_satellite[:, hop, None]
+            direction = torch.where(here, self.own_direction[:, hop, None], direction)
+        onto = direction[..., None] == torch.arange(4, device=satellite.device)
+        return onto.to(self.on_links.dtype)
