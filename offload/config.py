@@ -175,8 +175,8 @@ class SearchConfig:
     damping: part of the way to the balance that schedule `balance` goes (1: all of it).
     polish: after every routing, move every task to its best number of frames on the paths found, where that helps. It
         takes no routing.
-    contested: with `polish`, a world is routed again only if its data packets lose at least this share of its mean
-        service delay to other packets: there is little else to gain.
+    contested: with `polish`, a world is routed again only if a packet is to appear or vanish, or if its data packets
+        lose at least this share of its mean service delay to others: there is little else to gain.
     """
 
     schedule: ScheduleName = ScheduleName.balance

@@ -22,8 +22,8 @@ class Stop(IntEnum):
     """Why the search of a world ended.
 
     worse: its mean delay exceeded that of the iteration before. balanced: the branches of every task take equally long,
-    within the tolerance. settled: the schedule has nothing left to try. budget: K_max routings. uncontested: its data
-    packets lose too little to others for another routing to pay.
+    within the tolerance. settled: the schedule has nothing left to try. budget: K_max routings. uncontested: the same
+    packets would be routed again, and lose too little to others for that to pay.
     """
 
     worse = 0
@@ -105,8 +105,10 @@ def search(problem: OffloadProblem, router: Router, config: SearchConfig) -> Dec
         latest = some.evaluate(offloaded, router)
         _record(trace, iteration, active, latest)
         mean_s, found = latest.mean_s, latest
+        uncontested = torch.zeros_like(active, dtype=torch.bool)
         if config.polish:
-            found = _polished(some, latest, response(active, latest))
+            found, held = _polished(some, latest, response(active, latest))
+            uncontested = ~held & (some.lost_to_others(found) < config.contested)
         better = (found.mean_s < least_s[active]).nonzero().squeeze(1)
         won = active[better]
         least_s[won], trace.best[won] = found.mean_s[better], iteration
@@ -120,9 +122,6 @@ def search(problem: OffloadProblem, router: Router, config: SearchConfig) -> Dec
         balanced = (latest.delay.idle_s.abs() <= config.tolerance * longer).all(1)
         worse = (mean_s > previous_s[active]) & config.stop_when_worse
         previous_s[active] = mean_s
-        uncontested = (
-            some.lost_to_others(found) < config.contested if config.polish else torch.zeros_like(worse)
-        )
         for stop, applies in (
             (Stop.uncontested, uncontested),
             (Stop.settled, proposal.settled),
@@ -138,18 +137,19 @@ def search(problem: OffloadProblem, router: Router, config: SearchConfig) -> Dec
     return Decision(problem.tasks, best, _shorten(trace))
 
 
-def _polished(problem: OffloadProblem, routed: Evaluation, response: Tensor) -> Evaluation:
+def _polished(problem: OffloadProblem, routed: Evaluation, response: Tensor) -> tuple[Evaluation, Tensor]:
     """`routed` with every task moved to its `response` [E, n], its best number of frames on these paths, in worlds
-    where that helps.
+    where that helps; and [E] the worlds where a task had to stay.
 
-    A task stays if one of its packets would appear or vanish, for then other paths would be due.
+    A task stays if one of its packets would appear or vanish, for then other paths are due.
     """
-    sends, keeps = routed.offloaded > 0, routed.offloaded < problem.tasks.frames
-    same_packets = ((response > 0) == sends) & ((response < problem.tasks.frames) == keeps)
+    model_mbit, data = problem.design.sizes(problem.tasks, response)
+    same_packets = (model_mbit > 0) == (routed.model_mbit > 0)
+    same_packets &= (data.size_mbit > 0) == (routed.data.size_mbit > 0)
     moved = problem.evaluate_on(torch.where(same_packets, response, routed.offloaded), routed.routes)
     worse = (moved.mean_s >= routed.mean_s).nonzero().squeeze(1)
     _put(moved, worse, _take(routed, worse))
-    return moved
+    return moved, ~same_packets.all(1)
 
 
 def _record(trace: Trace, iteration: int, worlds: Tensor, latest: Evaluation) -> None:
