@@ -88,14 +88,13 @@ def choose_per_task(train: Record, delivery: Delivery, target_loss: float) -> di
     """A choice for every task of a record, on at most MOST_SAMPLES of its samples."""
     chosen: dict[Task, Choice] = {}
     for task in Task:
-        rows = [i for i, sample in enumerate(train.samples) if sample.task is task][:MOST_SAMPLES]
+        rows = np.array([i for i, sample in enumerate(train.samples) if sample.task is task][:MOST_SAMPLES])
         if len(rows) < 2:
             continue
-        part = train.select(np.array(rows))
 
-        def judge(compressor: SpaceVerseCompressor, part: Record = part) -> tuple[np.ndarray, np.ndarray]:
-            sizes, images = delivery.compress(compressor, part, np.arange(len(part)))
-            return sizes, delivery.scores(part.samples, images)
+        def judge(compressor: SpaceVerseCompressor, rows: np.ndarray = rows) -> tuple[np.ndarray, np.ndarray]:
+            arrived = delivery.judge(compressor, train, rows)
+            return arrived.sizes, arrived.scores
 
-        chosen[task] = choose_compressor(judge, part.large_score, target_loss)
+        chosen[task] = choose_compressor(judge, train.large_score[rows], target_loss)
     return chosen

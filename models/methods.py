@@ -186,15 +186,19 @@ class Gated(Method):
     target: Callable[[Record], np.ndarray] = agreement
     gate: CalibratedGate | None = field(default=None, init=False)
 
+    def _inputs(self, record: Record) -> list[torch.Tensor]:
+        known = record.image_features if self.config.prompt_aware else None
+        return gate_inputs(record.traces, self.config, known)
+
     def fit(self, train: Record, seed: int) -> None:
         target = torch.tensor(self.target(train), dtype=torch.float32)
-        self.gate = fit_calibrated(gate_inputs(train.traces, self.config), target, self.config, seed=seed)
+        self.gate = fit_calibrated(self._inputs(train), target, self.config, seed=seed)
 
     def confidences(self, test: Record) -> np.ndarray:
         """Calibrated confidence of every stage, [n, I]."""
         if self.gate is None:
             raise RuntimeError(f"{self.name} has not been fitted")
-        return self.gate.confidences(gate_inputs(test.traces, self.config))
+        return self.gate.confidences(self._inputs(test))
 
     def plan(self, test: Record, share: float) -> Plan:
         return self.plan_from(self.confidences(test), test, share)

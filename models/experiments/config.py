@@ -32,7 +32,7 @@ class SpaceVerseConfig(Stream):
     samples: int = 60_000
     training_share: float = 0.05
     test_samples: int = 4500
-    compression_samples: int = 40
+    compression_samples: int = 200
     share: float = 0.4
     target_loss: float = 0.05
     attention: str = "own"

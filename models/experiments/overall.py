@@ -72,13 +72,12 @@ def methods_tables(
         for run, compressor in zip(runs, compressors[task], strict=True):
             picked = run.rows_of(task)[: config.compression_samples]
             part = run.test.select(picked)
-            lossless, _ = delivery.compress(NoCompression(), run.test, picked)
-            coded, images = delivery.compress(compressor, run.test, picked)
-            arrived = delivery.scores(part.samples, images)
+            lossless = delivery.judge(NoCompression(), run.test, picked)
+            arrived = delivery.judge(compressor, run.test, picked)
             for number, method in enumerate(run.methods):
                 plan = run.plan(method, picked, config.share)
-                seen = replace(part, large_score=arrived) if method.compresses else part
-                sizes = coded if method.compresses else lossless
+                seen = replace(part, large_score=arrived.scores) if method.compresses else part
+                sizes = (arrived if method.compresses else lossless).sizes
                 early = plan.offloaded & (plan.decoded == 0) if plan.looked else np.zeros(len(part), bool)
                 values = {
                     "accuracy": float(final_scores(method, seen, plan).mean()),
