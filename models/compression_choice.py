@@ -23,8 +23,11 @@ REGIONS = ((0.0, 0.0), (0.35, 0.55), (0.55, 0.7), (0.5, 0.5), (0.7, 0.7))
 QUALITIES = (60, 45, 30, 20, 12)
 MOST_SAMPLES = 200  # per task, on which every setting is tried, chosen
 
-Judge = Callable[[SpaceVerseCompressor], tuple[np.ndarray, np.ndarray]]
-"""Coded bytes [n] and the ground model's scores [n] on n samples that a compressor has passed."""
+FIRST_SAMPLES = 50  # a setting that is hopeless on these is not tried on the others
+HOPELESS = 2.0  # standard errors by which the loss on the first samples is above the target
+
+Judge = Callable[[SpaceVerseCompressor, int], tuple[np.ndarray, np.ndarray]]
+"""Coded bytes [n] and the ground model's scores [n] on the first n samples, which a compressor has passed."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,12 @@ def choose_compressor(
 
 
 def _judged(compressor: SpaceVerseCompressor, judge: Judge, full: np.ndarray, target_loss: float) -> Choice:
-    sizes, scores = judge(compressor)
-    loss, error = relative_loss(scores, full)
+    number = min(FIRST_SAMPLES, len(full))
+    sizes, scores = judge(compressor, number)
+    loss, error = relative_loss(scores, full[:number])
+    if loss - HOPELESS * error <= target_loss:
+        sizes, scores = judge(compressor, len(full))
+        loss, error = relative_loss(scores, full)
     return Choice(compressor, loss, error, float(sizes.mean()), loss + error <= target_loss)
 
 
@@ -92,8 +99,10 @@ def choose_per_task(train: Record, delivery: Delivery, target_loss: float) -> di
         if len(rows) < 2:
             continue
 
-        def judge(compressor: SpaceVerseCompressor, rows: np.ndarray = rows) -> tuple[np.ndarray, np.ndarray]:
-            arrived = delivery.judge(compressor, train, rows)
+        def judge(
+            compressor: SpaceVerseCompressor, number: int, rows: np.ndarray = rows
+        ) -> tuple[np.ndarray, np.ndarray]:
+            arrived = delivery.judge(compressor, train, rows[:number])
             return arrived.sizes, arrived.scores
 
         chosen[task] = choose_compressor(judge, train.large_score[rows], target_loss)

@@ -29,7 +29,7 @@ class SpaceVerseConfig(Stream):
     large: str = "pair-large"
     data: str = "procedural"
     folder: str = ""
-    samples: int = 60_000
+    samples: int = 120_000
     training_share: float = 0.05
     test_samples: int = 4500
     compression_samples: int = 200

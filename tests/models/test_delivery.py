@@ -33,22 +33,20 @@ TRIED = [
 ]
 
 
-class Counting:
+class Counting(PairModel):
     """A model whose calls are counted."""
 
     def __init__(self, inner: PairModel):
-        self.inner, self.answered, self.encoded = inner, 0, 0
-
-    def __getattr__(self, name):
-        return getattr(self.inner, name)
+        super().__init__(inner.network, inner.name)
+        self.answered = self.encoded = 0
 
     def answers(self, samples):
         self.answered += len(samples)
-        return self.inner.answers(samples)
+        return super().answers(samples)
 
     def encode(self, image, prompt):
         self.encoded += 1
-        return self.inner.encode(image, prompt)
+        return super().encode(image, prompt)
 
 
 @pytest.fixture(scope="module")
