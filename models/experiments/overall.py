@@ -60,7 +60,7 @@ def methods_tables(
     compressors  per task one for every seed
     here         processors measured on this machine; None: `workload` is that already
     """
-    spread = DAY_S * config.satellites / config.compression_samples
+    spread = DAY_S * config.satellites / config.checked_samples
     timings = {"fig9": workload, "fig9_contact": replace(workload, interval_s=spread, downlinks=downlinks)}
     if here is not None:
         timings["fig9_here"] = here
@@ -70,7 +70,7 @@ def methods_tables(
             {name: {} for name in timings} for _ in runs[0].methods
         ]
         for run, compressor in zip(runs, compressors[task], strict=True):
-            picked = run.rows_of(task)[: config.compression_samples]
+            picked = run.rows_of(task)[: config.checked_samples]
             part = run.test.select(picked)
             lossless = delivery.judge(NoCompression(), run.test, picked)
             arrived = delivery.judge(compressor, run.test, picked)

@@ -56,7 +56,7 @@ def pair():
 
 @pytest.fixture(scope="module")
 def seen(pair):
-    return record(*pair, procedural_samples(range(5_000_000, 5_000_012)))[0]
+    return record(pair[0], pair[1], procedural_samples(range(5_000_000, 5_000_012)))[0]
 
 
 @pytest.mark.parametrize("compressor", TRIED, ids=lambda one: one.name)
