@@ -118,11 +118,15 @@ class Tabi(Method):
         self.rule = max(scores, key=lambda r: np.nan_to_num(auroc(np.array(scores[r]), right)))
         self.calibrated = Isotonic.fit(np.array(scores[self.rule]), train.small_score)
 
+    def chance(self, record: Record) -> np.ndarray:
+        """The probability that its rule reads off every answer, uncalibrated, [n]."""
+        return np.array([_answer_probability(trace, self.rule) for trace in record.traces])
+
     def confidence(self, test: Record) -> np.ndarray:
         """Calibrated probability that the onboard answer is right, [n]."""
         if self.calibrated is None:
             raise RuntimeError("Tabi has not been fitted")
-        return self.calibrated(np.array([_answer_probability(t, self.rule) for t in test.traces]))
+        return self.calibrated(self.chance(test))
 
     def plan(self, test: Record, share: float) -> Plan:
         confidence = self.confidence(test)
