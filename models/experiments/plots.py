@@ -178,7 +178,7 @@ def _bars(panel: Any, rows: list[Row]) -> None:
     for row in rows:
         name = str(row["model"])
         panel.bar(
-            f"{name}\n{row['timed_as']},\n{number(row, 'weights_gb'):.1f} GB"
+            f"{name}\n(timed as {row['timed_as']},\n{number(row, 'weights_gb'):.1f} GB)"
             if "weights_gb" in row
             else name,
             number(row, "accuracy"),
