@@ -51,7 +51,7 @@ SHIPPED = Path(agents.__file__).parent / "policies"
 def policy_path(policy: str | None) -> Path | None:
     """The folder or file that `policy=` names on the command line; None without a policy."""
     if policy == SHIPPED_POLICY:
-        return SHIPPED / "mixed_loads"
+        return SHIPPED / "fleets"
     return Path(policy) if policy else None
 
 

@@ -17,13 +17,25 @@ class UtilityKind(str, Enum):
 
 
 class MixerKind(str, Enum):
-    """Mixing networks (agents/mixers.py); `none` learns every agent on its own credit."""
+    """Mixing networks (agents/mixers.py); `none` learns every agent by itself."""
 
     none = "none"
     vdn = "vdn"
     qmix = "qmix"
     set = "set"
     link = "link"
+
+
+class Credit(str, Enum):
+    """What each agent learns from beside the mixer.
+
+    own: what its decision cost all packets, as the environment says (Decisions' outcome: `credit`).
+    team: the whole team's reward from its decision to its next; with the mixer `none` this is independent Q-learning
+        on a shared reward (Tan 1993), the yardstick of every mixer.
+    """
+
+    own = "own"
+    team = "team"
 
 
 class Precision(str, Enum):
@@ -94,7 +106,8 @@ class AlgorithmConfig:
     gamma: float = 1.0
     td_lambda: float = 0.8
     joint_weight: float = 10.0  # of the TD loss of Q_tot; ignored by the mixer `none`
-    credit_weight: float = 1.0  # of the TD loss of each agent on its own credit; 0 leaves it all to the mixer
+    credit: Credit = Credit.own
+    credit_weight: float = 1.0  # of the TD loss of each agent on its credit; 0 leaves it all to the mixer
     credit_huber: float = (
         2.0  # in units of the credit (seconds); the joint loss is Huber(1) in units of its scale
     )

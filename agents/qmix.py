@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.config import AlgorithmConfig
+from agents.config import AlgorithmConfig, Credit
 from agents.episodes import ROW_FIELDS, Batch
 from agents.mixers import Mixer, build_mixer
 from agents.networks import build_utility
 from agents.precision import compute_dtype
 from agents.protocol import EnvironmentSpec
 from agents.shards import WHOLE_BATCH, Shards, mean_over_shards, spread_over_shards
-from agents.targets import greedy_value, td_lambda_joint, td_lambda_per_agent
+from agents.targets import greedy_value, shared_credit, td_lambda_joint, td_lambda_per_agent
 
 SCALE_MEMORY = 100  # updates over which the running scale of the returns forgets
 SMALLEST_SCALE = 1e-3
@@ -31,7 +31,7 @@ class QMIXModel(nn.Module):
 
     The loss mixes two credits, each with its weight:
         joint_weight  * Huber_1((Q_tot - G_tot) / scale)   G_tot: TD(lambda) target of the team reward,
-        credit_weight * Huber_d(q_i - G_i)                 G_i: TD(lambda) target of the agent's own credit.
+        credit_weight * Huber_d(q_i - G_i)                 G_i: TD(lambda) target of the agent's credit.
     Both targets are double-Q. The first is QMIX (BS-MARL equations 10-12); the second is far less noisy, and
     blind to what the credit leaves out. `scale` is the running standard deviation of G_tot, kept by the
     mixer.
@@ -94,14 +94,18 @@ class QMIXModel(nn.Module):
         return metrics
 
     def _credit_loss(self, batch: Batch, rows: _Decisions, taken: Tensor, value: Tensor) -> Tensor:
-        """TD(lambda) of every agent on its own credit: taken, value [N] -> scalar."""
-        n_agents = self.spec.n_agents
+        """TD(lambda) of every agent on its credit: taken, value [N] -> scalar."""
+        credit, length, n_agents = rows.credit, batch["length"], self.spec.n_agents
+        chain = rows.episode * n_agents + rows.agent
+        if self.config.credit is Credit.team:
+            places = (rows.episode, rows.step, chain, rows.order)
+            credit = shared_credit(batch["team_reward"], length, *places, n_chains=len(length) * n_agents)
         target, has_target = td_lambda_per_agent(
-            rows.credit,
+            credit,
             value,
-            chain=rows.episode * n_agents + rows.agent,
+            chain=chain,
             order=rows.order,
-            played=rows.step < batch["length"][rows.episode],
+            played=rows.step < length[rows.episode],
             waits_at_cut=self._alive_at_cut(batch).flatten(),
             gamma=self.config.gamma,
             td_lambda=self.config.td_lambda,
@@ -117,6 +121,11 @@ class QMIXModel(nn.Module):
         steps = torch.arange(batch["team_reward"].shape[1], device=length.device)  # [T]
         played = steps < length[:, None]  # [B, T]
         recorded = steps < (length + truncated)[:, None]  # [B, T], M moments
+        # Which moments there are is asked of the device once: a mask as an index would ask again each time.
+        moments = recorded.flatten().nonzero().squeeze(1)  # [M]
+        targets = (
+            played.flatten().index_select(0, moments).nonzero().squeeze(1)
+        )  # of the M, those with a target
         moment_of = (recorded.flatten().cumsum(0) - 1).view_as(recorded)  # [B, T]
         place = (moment_of[rows.episode, rows.step], rows.agent)
 
@@ -124,7 +133,9 @@ class QMIXModel(nn.Module):
             """[N] -> [M, P], zero for agents that do not decide."""
             return values.new_zeros(len(agent_state), self.spec.n_agents).index_put(place, values)
 
-        agent_state, summary = batch["agent_state"][recorded], batch["summary"][recorded]  # [M, P, Fp] ..
+        agent_state, summary = (
+            batch[name].flatten(0, 1).index_select(0, moments) for name in ("agent_state", "summary")
+        )  # [M, P, Fp] ..
         decides = by_slot(rows.legal.any(dim=1))
         baseline = torch.where(decides, by_slot(value), mixer.waiting_value(agent_state))
         with torch.no_grad():
@@ -132,12 +143,13 @@ class QMIXModel(nn.Module):
             next_value = torch.zeros_like(batch["team_reward"]).masked_scatter(recorded, next_value)  # [B, T]
             target = td_lambda_joint(
                 batch["team_reward"], next_value, length, truncated, self.config.gamma, self.config.td_lambda
-            )[played]
+            )
+            target = target.flatten().index_select(0, moments.index_select(0, targets))
             n_targets, variance = spread_over_shards(target, self.shards)
-            if self.training and n_targets > 0:
-                self._update_scale(variance.sqrt())
+            if self.training:
+                self._update_scale(variance.sqrt(), n_targets > 0)
         q_tot = mixer(by_slot(taken), baseline, by_slot(rows.action >= 0), agent_state, summary)
-        error = q_tot[played[recorded]] - target
+        error = q_tot.index_select(0, targets) - target
         scaled = error / mixer.return_scale
         huber = functional.huber_loss(scaled, torch.zeros_like(scaled), reduction="none")
         loss = mean_over_shards(huber, torch.ones_like(huber, dtype=torch.bool), self.shards)
@@ -159,13 +171,14 @@ class QMIXModel(nn.Module):
         last = torch.where(truncated, batch["length"], 0)
         return (alive[torch.arange(len(last), device=last.device), last] > 0.5) & truncated[:, None]
 
-    def _update_scale(self, deviation: Tensor) -> None:
-        """Move the scale of the returns toward the standard `deviation` of a batch; a plain mean at first."""
-        self.scale_updates += 1
-        memory = self.scale_updates.clamp(max=SCALE_MEMORY)
+    def _update_scale(self, deviation: Tensor, known: Tensor) -> None:
+        """Move the scale of the returns toward the standard `deviation` of a batch, where it is `known` (a bool); a
+        plain mean at first."""
+        self.scale_updates += known
+        share = torch.where(known, 1 / self.scale_updates.clamp(min=1, max=SCALE_MEMORY), 0.0)
         for mixer in (self.mixer, self.target_mixer):
             assert mixer is not None
-            mixer.return_scale.lerp_(deviation.clamp(min=SMALLEST_SCALE), 1 / memory)
+            mixer.return_scale.lerp_(deviation.clamp(min=SMALLEST_SCALE), share)
 
 
 @dataclass(frozen=True)

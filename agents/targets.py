@@ -1,4 +1,4 @@
-"""TD targets as pure functions: double-Q values, lambda-returns, and their two uses (the team, every agent).
+"""TD targets as pure functions: double-Q values, lambda-returns, their two uses (the team, every agent), shared credit.
 
 Shapes: B episodes, T steps, N decisions of all of them, P agents, C chains of up to K moments.
 """
@@ -77,9 +77,10 @@ def td_lambda_per_agent(
     """
     n_chains, moments = len(waits_at_cut), int(order.max()) + 1 if len(order) else 0
     place = chain * moments + order
-    count = torch.bincount(chain[played], minlength=n_chains)
-    decides_at_cut = torch.zeros(n_chains, dtype=torch.bool, device=chain.device)
-    decides_at_cut[chain[~played]] = True
+    count = chain.new_zeros(n_chains).index_add_(
+        0, chain, played.long()
+    )  # asks nothing of a GPU, as bincount would
+    decides_at_cut = chain.new_zeros(n_chains).index_add_(0, chain, (~played).long()) > 0
     length = count - (waits_at_cut & ~decides_at_cut & (count > 0)).long()
 
     def spread(source: Tensor, columns: int) -> Tensor:
@@ -92,3 +93,24 @@ def td_lambda_per_agent(
         spread(credit, moments), spread(value, moments + 1), length, bootstrap, gamma, td_lambda
     )
     return returns.reshape(-1)[place], order < length[chain]
+
+
+def shared_credit(
+    team_reward: Tensor,
+    length: Tensor,
+    episode: Tensor,
+    step: Tensor,
+    chain: Tensor,
+    order: Tensor,
+    n_chains: int,
+) -> Tensor:
+    """What the team earned from each decision of an agent to its next one, or to the end: the credit of agents that
+    share one reward. Zero for a decision that was not played (step = length).
+
+    team_reward [B, T], length [B]; episode, step, chain, order [N] of the decisions (td_lambda_per_agent). Returns [N].
+    """
+    played = torch.arange(team_reward.shape[1], device=length.device) < length[:, None]  # [B, T]
+    to_come = torch.where(played, team_reward, 0.0).flip(1).cumsum(1).flip(1)[episode, step]  # [N]
+    at_next = to_come.new_zeros(n_chains, int(order.max()) + 2 if len(order) else 1)  # a last column: no next
+    at_next[chain, order] = to_come
+    return to_come - at_next[chain, order + 1]

@@ -1,6 +1,6 @@
 """What each part of the learner is worth: rewards x mixers x credit x information x networks, over seeds.
 
-    python -m benchmarks.ablation [--full] [--only TEXT] [--seeds 0 1 2] [--iterations 100] [--workers 1]
+    python -m benchmarks.ablation [--full] [--only REGEX] [--seeds 0 1 2] [--iterations 100] [--workers 1]
 
 Without --full every part is varied alone around the default; with it, all combinations are trained. Finished trials are
 kept in --folder, so that the command can be stopped and started again, and extended by more seeds. Rows are ratios of
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
@@ -21,7 +22,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from agents.config import AlgorithmConfig, MixerConfig, MixerKind, UtilityConfig, UtilityKind
+from agents.config import AlgorithmConfig, Credit, MixerConfig, MixerKind, UtilityConfig, UtilityKind
 from agents.study import Outcome, Trial, TrialOptions, over_seeds, paired_over_seeds, run_trials
 from envs.config import EnvironmentConfig, LoadView, Reward, RewardConfig, TaskConfig
 from envs.constellation import CONSTELLATIONS
@@ -43,8 +44,14 @@ INFORMATION = {
     "announced, 1 step old": (LoadView.announced, 1),
     "announced, 2 steps old": (LoadView.announced, 2),
 }
-CREDIT_WEIGHTS = {"mixed": 1.0, "joint": 0.0}
-"""Weight of the loss on each agent's own credit, beside the joint loss of the mixer."""
+CREDITS = {
+    "mixed": {},
+    "joint": {"credit_weight": 0.0},
+    # returns of a team vary by about 30 s; the loss of each agent on them weighs as much as the joint one does
+    "team": {"credit": Credit.team, "credit_huber": 30.0, "credit_weight": 10 / 30**2},
+}
+"""What is learned from beside the mixer's joint loss: each agent's own credit, nothing, or the team's reward by every
+agent for itself (independent Q-learning)."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +79,13 @@ class Variant:
 
     @property
     def is_possible(self) -> bool:
-        """The link-function mixer computes the paper's reward alone; without a mixer there is no joint loss."""
+        """The link-function mixer computes the paper's reward alone; without a mixer there is no joint loss, with
+        one nobody learns the team's reward for itself."""
         if self.mixer == "link" and self.reward != "paper":
             return False
-        return self.mixer != "none" or (self.credit == "mixed" and self.reward == "telescoping")
+        if self.mixer == "none":
+            return self.credit != "joint" and self.reward == "telescoping"
+        return self.credit != "team"
 
     def trial(self, seed: int, iterations: int) -> Trial:
         """What is trained."""
@@ -89,7 +99,7 @@ class Variant:
         algorithm = AlgorithmConfig(
             utility=UTILITIES[self.network],
             mixer=MixerConfig(kind=MixerKind(self.mixer)),
-            credit_weight=CREDIT_WEIGHTS[self.credit],
+            **CREDITS[self.credit],
             iterations=iterations,
         )
         return Trial(self.name, scenario, algorithm, seed)
@@ -101,29 +111,30 @@ VALUES = {
         Reward.paper.value,
     ],  # `difference` pays the team what `telescoping` does
     "mixer": [mixer.value for mixer in MixerKind],
-    "credit": list(CREDIT_WEIGHTS),
+    "credit": list(CREDITS),
     "information": list(INFORMATION),
     "network": list(UTILITIES),
 }
-PAPER = (
+COMBINATIONS = (
     Variant(reward="paper", mixer="link"),
     Variant(reward="paper", mixer="link", credit="joint"),
     Variant(reward="paper", mixer="qmix", credit="joint"),
     Variant(reward="paper", mixer="qmix", credit="joint", network="flat, no prior"),
     Variant(mixer="vdn", credit="joint"),
     Variant(mixer="qmix", credit="joint"),
+    Variant(mixer="none", credit="team"),
 )
-"""Combinations that a change of one part does not reach: the paper's reward, and joint learning with each mixer."""
+"""What a change of one part does not reach: the paper's reward, and the team's reward with each mixer and without."""
 
 
 def one_at_a_time() -> Iterator[Variant]:
-    """The default, every change of one part, and PAPER."""
+    """The default, every change of one part, and COMBINATIONS."""
     yield Variant()
     for part, values in VALUES.items():
         for value in values:
             if value != getattr(Variant(), part):
                 yield replace(Variant(), **{part: value})
-    yield from PAPER
+    yield from COMBINATIONS
 
 
 def all_combinations() -> Iterator[Variant]:
@@ -170,7 +181,7 @@ def main() -> None:
     parser.add_argument(
         "--full", action="store_true", help="all combinations instead of one change at a time"
     )
-    parser.add_argument("--only", default="", help="only variants with this text in their name")
+    parser.add_argument("--only", default="", help="only variants whose name this regular expression finds")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--iterations", type=int, default=100)
     parser.add_argument("--workers", type=int, default=1, help="trials at a time, one thread each")
@@ -180,7 +191,9 @@ def main() -> None:
     console = Console()
 
     chosen = all_combinations() if options.full else one_at_a_time()
-    variants = [variant for variant in chosen if variant.is_possible and options.only in variant.name]
+    variants = [
+        variant for variant in chosen if variant.is_possible and re.search(options.only, variant.name)
+    ]
     trials = {  # seed by seed, so that a study stopped early has the same seeds of all
         variant.trial(seed, options.iterations): variant for seed in options.seeds for variant in variants
     }

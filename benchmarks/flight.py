@@ -92,7 +92,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.export or Path(scratch) / "export"
         if options.export is None:
-            console.print(export_run(Path(agents.__file__).parent / "policies" / "mixed_loads", folder))
+            console.print(export_run(Path(agents.__file__).parent / "policies" / "fleets", folder))
         measure_export(folder, options.worlds, options.repeats, console)
 
 

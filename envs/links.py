@@ -33,8 +33,10 @@ class EbN0Link:
 
         R = P G_t G_r / (k_B T (E_b/N_0) M L),   L = (4 pi d f / c)^2
 
-    (the form of Zhou et al., IEEE TWC 2021). Defaults from the public figures of MA-DRL, dishes of 0.26 m
-    at an efficiency of 0.55 among them: 802 Mb/s at 1000 km.
+    (the form of Zhou et al., IEEE TWC 2021), but at most `max_rate_mbps`, which is what its modem can do. Defaults
+    from the public figures of MA-DRL, dishes of 0.26 m at an efficiency of 0.55 among them: 802 Mb/s at 1000 km. The
+    most is 1855 Mb/s, at 658 km and less: the 500 MHz band of MA-DRL is 417 Msymbol/s with the roll-off of 0.2 of
+    DVB-S2, whose densest mode, 32APSK at a code rate of 9/10, has 4.453 bits a symbol (ETSI EN 302 307-1).
     """
 
     frequency_ghz: float = 26.0
@@ -44,15 +46,17 @@ class EbN0Link:
     noise_temperature_k: float = 460.0
     eb_n0_db: float = 8.0
     margin_db: float = 3.0
+    max_rate_mbps: float = 1855.0
 
     def __post_init__(self) -> None:
         _require_radio(self)
+        require(self.max_rate_mbps > 0, "link.max_rate_mbps", self.max_rate_mbps, "positive")
 
     def rate_mbps(self, length_km: Tensor) -> Tensor:
         """R of the class docstring, in Mb/s."""
         density = _signal_to_noise_density_hz(self)  # at 1 km
         at_1_km_mbps = density / (_from_db(self.eb_n0_db) * _from_db(self.margin_db)) / 1e6
-        return at_1_km_mbps / length_km.square()
+        return (at_1_km_mbps / length_km.square()).clamp(max=self.max_rate_mbps)
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ class Observer:
         device = simulator.device
         turns = simulator.ephemeris.topology.constellation.turns  # [V, 2]
         self._angles = (2 * torch.pi * turns).float().to(device)  # [V, 2]
-        straight_back = torch.eye(4, device=device)[list(OPPOSITE)]  # [4, 4]: first direction, next direction
+        straight_back = torch.eye(4)[list(OPPOSITE)].to(device)  # [4, 4]: first direction, next direction
         self._per_unit = self.layout.units().reciprocal().to(device)  # [F]
         self._no_return = FORBIDDEN_S * straight_back
         self._return_link = torch.tensor(OPPOSITE, device=device)[None, :, None]  # [1, 4, 1]

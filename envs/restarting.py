@@ -57,7 +57,7 @@ class RestartingSimulator(RoutingSimulator):
             per_world[index] = 0
 
         present = packet[worlds.present.reshape(-1)]
-        self._queue(present, +1.0)
+        self._queue(present, torch.ones_like(present, dtype=self._size.dtype))
         constants = self._constants.index_select(0, present).unbind(1)
         self._arrive(present, self._satellite[present], *constants[1:])
         self._finished = ~self.alive.any(1)

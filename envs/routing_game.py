@@ -113,11 +113,11 @@ class RoutingGame:
         return global_state(self.simulator)
 
     def step(self, decisions: Decisions, actions: Tensor) -> StepOutcome:
-        """Play `actions` [N] (0..3); pays the team and each agent's credit as known so far."""
+        """Play legal `actions` [N] (0..3); pays the team and each agent's credit as known so far."""
         packet = decisions.turn.packet
         self._played.append((packet, self.simulator.hops.reshape(-1)[packet]))
         self._decisions = None
-        return self.simulator.step(decisions.turn, actions)
+        return self.simulator.step(decisions.turn, actions, only_legal=True)
 
     def truncated(self) -> Tensor:
         """[E] worlds stopped by the time limit."""

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from envs.announcements import Announcements
+from envs.asking import may_have_any
 from envs.config import DeadEnds, EnvironmentConfig, LoadView, require
-from envs.dead_ends import hops_avoiding
+from envs.dead_ends import way_remains
 from envs.delay import Delays, packet_delays, uncongested_delays
 from envs.ephemeris import Ephemeris
 from envs.rewards import team_reward
@@ -154,7 +155,7 @@ class RoutingSimulator:
         self.busiest_link = torch.zeros(n_worlds, device=self.device)
 
         present = self._alive.nonzero().squeeze(1)
-        self._queue(present, +1.0)
+        self._queue(present, torch.ones_like(present, dtype=self._size.dtype))
         constants = self._constants.index_select(0, present).unbind(1)
         self._arrive(present, self._satellite[present], *constants[1:])
         self._finished = ~self.alive.any(1)
@@ -264,14 +265,20 @@ class RoutingSimulator:
             self._turn = self._next_turn()
         return self._turn
 
-    def step(self, turn: Turn, direction: Tensor) -> StepOutcome:
+    def step(self, turn: Turn, direction: Tensor, *, only_legal: bool = False) -> StepOutcome:
         """Play `direction` [N] (0..3) for the packets of `turn`.
 
         A direction that is not legal holds the packet where it is; with `strict` it raises ValueError.
+
+        only_legal: the caller has chosen among the legal ones. It is still checked, but without waiting for the answer
+            of a GPU; there RuntimeError comes at some later operation.
         """
         known = direction.clamp(0, 3)
         legal = turn.legal.gather(1, known[:, None]).squeeze(1) & (direction == known)
-        if bool(legal.all()):
+        if only_legal:
+            told = "an illegal direction where only legal ones were promised"
+            torch._assert_async(legal.all(), told)  # pyright: ignore[reportPrivateImportUsage]
+        if only_legal or bool(legal.all()):
             team, credit = self._move(turn, direction)
         else:
             self._refuse(turn, direction, legal)
@@ -351,17 +358,17 @@ class RoutingSimulator:
         self.total_delay_s = self.total_delay_s + increase
 
         lost = self._arrive(packet, ahead, turn.destination, turn.node_row, turn.slot_row, turn.goal_row)
-        if bool(lost.any()):
+        if may_have_any(lost):
             penalty = torch.where(lost, self.drop_penalty_s().view(-1)[packet], 0.0)
             increase.index_add_(0, turn.world, penalty)
             difference = difference + penalty
         return -increase, -difference
 
-    def _queue(self, packet: Tensor, sign: float) -> None:
+    def _queue(self, packet: Tensor, times: Tensor) -> None:
+        """Put each `packet` [M] `times` [M] into the queue of its satellite; -1 takes it out."""
         at = (self._node_row[packet] + self._satellite[packet]) * LOAD_COLUMNS + QUEUE_PACKETS
-        size = self._size[packet]
         self.loads.view(-1).index_add_(
-            0, torch.cat([at, at + 1]), torch.cat([torch.full_like(size, sign), sign * size])
+            0, torch.cat([at, at + 1]), torch.cat([times, times * self._size[packet]])
         )
 
     def _arrive(
@@ -396,17 +403,14 @@ class RoutingSimulator:
             legal = legal & (hops_after < (self.config.max_hops - hops)[:, None])
             n_up = self._n_up.index_select(0, (slot_row[:, None] + neighbour).view(-1)).view(-1, 4)
             if self.config.dead_ends is DeadEnds.whole_way:
-                hops_left = self.config.max_hops - 1 - hops
-                leads_on = (
-                    hops_avoiding(
-                        self.ephemeris,
-                        slot_row,
-                        neighbour,
-                        destination,
-                        self._entered(packet),
-                        int(hops_left.amax()),
-                    )
-                    <= hops_left[:, None]
+                leads_on = way_remains(
+                    self.ephemeris,
+                    slot_row,
+                    destination,
+                    neighbour,
+                    legal,
+                    self._entered(packet),
+                    self.config.max_hops - 1 - hops,
                 )
             else:
                 leads_on = (trail < n_up) | (
@@ -418,11 +422,10 @@ class RoutingSimulator:
         self._visited.index_copy_(0, packet, visited)
         stuck = ~legal.any(1) | (hops >= self.config.max_hops)
         lost = stuck & (satellite != destination)
-        if bool(lost.any()):
-            gone = packet[lost]
-            self._alive[gone] = False
-            self._dropped[gone] = True
-            self._queue(gone, -1.0)
+        if may_have_any(lost):
+            self._alive.index_copy_(0, packet, self._alive.index_select(0, packet) & ~lost)
+            self._dropped.index_copy_(0, packet, lost)
+            self._queue(packet, -lost.to(self._size.dtype))
         return lost
 
     def _entered(self, packet: Tensor) -> Tensor:
@@ -430,19 +433,23 @@ class RoutingSimulator:
         return self._trail.view(-1, self.n_satellites).index_select(0, packet) >= VISITED
 
     def _next_turn(self) -> Turn:
-        alive = self._alive.nonzero().squeeze(1)
-        satellite = self._satellite.index_select(0, alive)
-        node = self._node_row.index_select(0, alive) + satellite
+        # The one question a step asks of its device: how many decide. Without asking, who else is alive is not known.
+        asked = self.device.type == "cpu"
+        listed = self._alive.nonzero().squeeze(1) if asked else self._index
+        alive = self._alive.index_select(0, listed)
+        satellite = self._satellite.index_select(0, listed)
+        node = self._node_row.index_select(0, listed) + satellite
         # First come first served: of the packets at a satellite the least (arrival, packet number) is served.
-        order = self._arrival.index_select(0, alive) * (self.n_worlds * self.n_packets) + alive
+        order = self._arrival.index_select(0, listed) * (self.n_worlds * self.n_packets) + listed
+        order = order.masked_fill_(~alive, _NOBODY)
         self._heads.scatter_reduce_(0, node, order, "amin")
-        head = (self._heads.index_select(0, node) == order).nonzero().squeeze(1)
+        first = (self._heads.index_select(0, node) == order) & alive
+        head = first.nonzero().squeeze(1)
         self._heads.index_fill_(0, node, _NOBODY)
-        packet, satellite = alive.index_select(0, head), satellite.index_select(0, head)
+        packet = listed.index_select(0, head)
         if self.announcements is not None:
-            self.announcements.announce(
-                alive, self._satellite.index_select(0, alive), self._constants, self._size
-            )
+            self.announcements.announce(listed, satellite, alive, self._constants, self._size)
+        satellite = satellite.index_select(0, head)
         world, destination, node_row, slot_row, goal_row = self._constants.index_select(
             0, packet
         ).T.contiguous()

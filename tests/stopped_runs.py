@@ -51,13 +51,14 @@ TIMES = ("decisions_per_s",)
 _PROCESSES = multiprocessing.get_context("forkserver")
 
 
-def start(folder: Path, *, slow_disk_s: float = 0.0) -> BaseProcess:
+def start(folder: Path, *settings: str, slow_disk_s: float = 0.0) -> BaseProcess:
     """Train in `folder`: go on with its last run, or begin one if that was stopped before its first checkpoint.
 
+    settings: besides `OVERRIDES`, the same every time.
     slow_disk_s: how much longer it takes to flush a file to the disk.
     """
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        config = to_dataclass(TrainConfig, compose("train", list(OVERRIDES)))
+        config = to_dataclass(TrainConfig, compose("train", [*OVERRIDES, *settings]))
     if RunFolder(folder / "runs" / "latest").checkpoints():
         config = replace(config, resume="runs/latest")
     _PROCESSES.set_forkserver_preload(

@@ -108,7 +108,7 @@ def test_the_shipped_policy_is_evaluated_when_none_is_named(tmp_path: Path, call
     monkeypatch.chdir(tmp_path)
     small = ("constellation=iridium_star", "day=short", "evaluation.worlds=4", "task.n_tasks=2")
     assert call(*small)[0] == 0
-    stored = json.loads((tmp_path / "runs" / "mixed_loads" / "evaluation.json").read_text())
+    stored = json.loads((tmp_path / "runs" / "fleets" / "evaluation.json").read_text())
     assert {row["router"] for row in stored["routers"]} == {"learned", *ROUTERS}
     assert stored["worlds"]["n_tasks"] == 2, "the command line's scenario, not the one it was trained on"
 
@@ -202,7 +202,7 @@ def test_the_experiments_of_spaceverse_write_their_tables_and_figures(
     few = ["seeds=[0]", "samples=1200", "test_samples=30", "compression_samples=2", "satellites=2"]
     status, out, err = call("experiment=spaceverse", *(f"spaceverse.{word}" for word in few))
     assert (status, err) == (0, "")
-    folder = tmp_path / "runs" / "mixed_loads" / "spaceverse"
+    folder = tmp_path / "runs" / "fleets" / "spaceverse"
     assert json.loads((folder / "settings.json").read_text())["samples"] == 1200
     assert "headline" in json.loads((folder / "spaceverse.json").read_text())
     for number in (2, 3, 4, 9, 10, 11, 12):

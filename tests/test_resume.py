@@ -86,13 +86,41 @@ def test_killed_at_any_moment(never_stopped: RunFolder, tmp_path: Path) -> None:
     assert_equal_runs(latest(tmp_path), never_stopped)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("algorithm.mixer.kind=link", "environment=paper", "algorithm.joint_weight=1.0"),
+        ("training.also_on=[star_8x12, iridium_star]",),
+    ],
+    ids=["link mixer", "three games in turn"],
+)
+def test_killed_with_settings_that_have_a_state_of_their_own(
+    tmp_path: Path, settings: tuple[str, ...]
+) -> None:
+    """The paper's reward with the mixer that is built on it, and several games that take turns: killed so that the
+    checkpoint gone on from stands at another turn each time."""
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    for folder in (straight, stopped):
+        folder.mkdir()
+    finish(straight, *settings)
+    run = RunFolder(stopped / "runs" / "latest")
+    for wanted in ("000003", "000005", "000008"):
+        process = start(stopped, *settings)
+        assert wait_until(process, lambda wanted=wanted: max(names(run), default="") >= wanted)
+        process.kill()
+        process.join()
+    assert max(names(run)) < f"{ITERATIONS:06}"
+    finish(stopped, *settings)
+    assert_equal_runs(latest(stopped), latest(straight))
+
+
 def names(run: RunFolder) -> list[str]:
     """Of the finished checkpoints; all the same length."""
     return [folder.name for folder in run.checkpoints()]
 
 
-def finish(folder: Path) -> None:
+def finish(folder: Path, *settings: str) -> None:
     """Go on until the run is complete."""
-    process = start(folder)
+    process = start(folder, *settings)
     process.join(300)
     assert process.exitcode == 0

@@ -9,12 +9,13 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
 import torch
 
 from agents.cluster import WorkerLost
+from agents.end_with_parent import worker_pool
 from agents.evaluation.measure import Measured, measure
 from agents.routers import Router
 from agents.routers.best_response import BestResponseRouter, SequentialRouter, SingleOrderBestResponseRouter
@@ -49,13 +50,9 @@ def measure_in_processes(
     workers are ended then.
     """
     before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),  # a fork of a process with threads may hang
-        initializer=_begin,
-        # As bytes: tensors would travel through /dev/shm, which containers keep small.
-        initargs=(pickle.dumps((ephemeris, worlds, config)), max(1, torch.get_num_threads() // workers)),
-    )
+    # As bytes: tensors would travel through /dev/shm, which containers keep small.
+    shared = pickle.dumps((ephemeris, worlds, config))
+    pool = worker_pool(workers, _begin, (shared, max(1, torch.get_num_threads() // workers)))
     parts: dict[str, list[Future[Measured]]] = {}
     try:
         for name in reversed(list(routers)):  # the references, which take longest, come last: begin with them

@@ -59,8 +59,12 @@ class RunFolder:
 
     @property
     def shown(self) -> str:
-        """The path as a person in the current folder would type it."""
-        return os.path.relpath(self.path)
+        """The path as a person in the current folder would type it: relative, unless it is somewhere else altogether.
+
+        A job of a Ray cluster runs in a folder of its own: what leads from there to the run leads nowhere from here.
+        """
+        relative = os.path.relpath(self.path)
+        return str(self.path) if relative.startswith("..") else relative
 
     @property
     def config_file(self) -> Path:

@@ -11,10 +11,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import torch
 import yaml
 
 from agents.config import AlgorithmConfig
+from agents.end_with_parent import worker_pool
 from agents.evaluation.validation import VALIDATION_SEED, Validation
 from agents.policy import POLICY_FILE, Policy
 from agents.routers.learned import LearnedRouter
@@ -138,15 +138,14 @@ def run_trials(
 ) -> Iterator[tuple[Trial, Outcome]]:
     """All trials, each as soon as it is complete; `workers` at a time, each in a process with one thread.
 
-    An error in a trial is raised here at once; the trials that are complete stay on disk.
+    An error in a trial is raised here at once; the trials that are complete stay on disk. However this process ends,
+    its workers end with it, so that none writes into a trial that was begun again.
     """
     for trial in trials:
         _kept(
             trial.folder(study), trial.settings() | {"measured": asdict(options)}
         )  # refuses before any long work
-    with ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
+    with worker_pool(workers, torch.set_num_threads, (1,)) as pool:
         futures = {pool.submit(run_trial, trial, study, options): trial for trial in trials}
         try:
             for future in as_completed(futures):

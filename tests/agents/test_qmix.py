@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from agents.collect import collect_episodes
-from agents.config import AlgorithmConfig, MixerConfig, MixerKind, Precision, UtilityConfig, UtilityKind
+from agents.config import (
+    AlgorithmConfig,
+    Credit,
+    MixerConfig,
+    MixerKind,
+    Precision,
+    UtilityConfig,
+    UtilityKind,
+)
 from agents.episodes import ROW_FIELDS, Batch, Episodes
 from agents.protocol import EnvironmentSpec
 from agents.qmix import QMIXModel
@@ -24,7 +32,7 @@ def walk(seed: int = 0, game: WalkGame = GAME) -> Episodes:
     return collect_episodes(game, lambda o: torch.rand(len(o), 2), seed=seed, epsilon=0.5, generator=random)
 
 
-def config(kind: MixerKind = MixerKind.set, **options: float) -> AlgorithmConfig:
+def config(kind: MixerKind = MixerKind.set, **options: float | Credit) -> AlgorithmConfig:
     return AlgorithmConfig(
         precision=Precision.float32,
         mixer=MixerConfig(kind=kind, width=8, embedding=8, hypernetwork_width=8),
@@ -147,6 +155,17 @@ def test_the_team_learns_from_the_reward_and_the_agents_from_their_credit() -> N
     assert torch.equal(joint.loss(valued)["loss"], joint.loss(batch)["loss"])
     assert own.loss(valued)["loss"] != own.loss(batch)["loss"]
     assert joint.loss(richer)["loss"] != joint.loss(batch)["loss"]
+
+
+def test_agents_may_share_the_reward_of_the_team() -> None:
+    batch = walk().to_batch()
+    shared = model(config(MixerKind.none, credit=Credit.team))
+    valued = dict(batch, credit=batch["credit"] + 1)
+    richer = dict(batch, team_reward=batch["team_reward"] + 1)
+    assert torch.equal(shared.loss(valued)["loss"], shared.loss(batch)["loss"])
+    assert shared.loss(richer)["loss"] != shared.loss(batch)["loss"]
+    expected = loss_and_gradient(shared, batch)
+    torch.testing.assert_close(loss_and_gradient(shared, padded(batch, rows=5, steps=3)), expected)
 
 
 def test_shards_of_a_batch_add_up() -> None:

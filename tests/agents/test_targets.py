@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from agents.targets import greedy_value, lambda_returns, td_lambda_joint, td_lambda_per_agent
+from agents.targets import greedy_value, lambda_returns, shared_credit, td_lambda_joint, td_lambda_per_agent
 
 
 def slow_lambda_return(
@@ -126,3 +126,34 @@ def test_no_decisions_no_targets() -> None:
         empty, empty, index, index, index.bool(), torch.zeros(3, dtype=torch.bool), 1.0, 0.8
     )
     assert len(target) == len(has_target) == 0
+
+
+def test_a_shared_reward_is_earned_from_a_decision_to_the_next() -> None:
+    """Two episodes of two agents against a loop; rewards after the end are padding."""
+    random = torch.Generator().manual_seed(4)
+    team_reward, length = torch.randn(2, 9, generator=random), torch.tensor([9, 5])
+    decided_at = {
+        (0, 0): [0, 3, 4],
+        (0, 1): [2, 8],
+        (1, 0): [1, 4, 5],
+        (1, 1): [0],
+    }  # step 5 of episode 1: the cut
+    rows = [
+        (e, step, 2 * e + agent, k)
+        for (e, agent), steps in decided_at.items()
+        for k, step in enumerate(steps)
+    ]
+    places = torch.tensor([rows[i] for i in torch.randperm(len(rows), generator=random)]).unbind(1)
+    credit = shared_credit(team_reward, length, *places, n_chains=4)
+    for (e, agent), steps in decided_at.items():
+        for k, step in enumerate(steps):
+            until = steps[k + 1] if k + 1 < len(steps) else 9
+            expected = team_reward[e, step : min(until, int(length[e]))].sum()
+            row = (places[2] == 2 * e + agent) & (places[3] == k)
+            torch.testing.assert_close(credit[row].squeeze(), expected)
+
+
+def test_an_agent_that_always_decides_earns_the_rewards_themselves() -> None:
+    reward, steps, first = torch.randn(1, 6), torch.arange(6), torch.zeros(6, dtype=torch.int64)
+    credit = shared_credit(reward, torch.tensor([6]), first, steps, first, steps, n_chains=1)
+    torch.testing.assert_close(credit, reward[0])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.config import ConfigError, DeadEnds, EnvironmentConfig
-from envs.dead_ends import hops_avoiding
+from envs.dead_ends import hops_avoiding, way_remains
 from envs.ephemeris import UNREACHABLE_HOPS, Ephemeris
 from envs.simulator import RoutingSimulator
 from tests.envs.random_networks import (
@@ -56,6 +56,25 @@ def test_hops_are_networkxs(ephemeris: Ephemeris, seed: int, most: int):
         for i, here in enumerate(start[row].tolist()):
             expected = least_hops(ephemeris, int(slot[row]), here, int(goal[row]), closed[row], most)
             assert found[row, i] == expected
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(networks, st.integers(0, 1000), st.integers(0, 12), st.sampled_from([0.1, 0.3, 0.5]))
+def test_a_way_remains_where_the_search_finds_one(
+    ephemeris: Ephemeris, seed: int, most: int, closed_share: float
+):
+    generator = torch.Generator().manual_seed(seed)
+    n, rows = ephemeris.n_satellites, 16
+    slot_row = n * torch.randint(ephemeris.n_slots, (rows,), generator=generator)
+    goal = torch.randint(n, (rows,), generator=generator)
+    start = torch.randint(n, (rows, 4), generator=generator)
+    closed = torch.rand(rows, n, generator=generator) < closed_share
+    closed[torch.arange(rows), goal] = False
+    asked = ~closed.gather(1, start) & (torch.rand(rows, 4, generator=generator) < 0.7)
+    left = torch.randint(most + 1, (rows,), generator=generator)
+    found = way_remains(ephemeris, slot_row, goal, start, asked, closed, left)
+    expected = hops_avoiding(ephemeris, slot_row, start, goal, closed, n) <= left[:, None]
+    assert torch.equal(found, expected & asked)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envs.config import ConfigError
+from envs.constellation import CONSTELLATIONS
 from envs.links import LINK_MODELS, EbN0Link, FixedLink, LinkModel, ShannonLink
+from envs.topology import build_topology
 
 LENGTHS_KM = torch.linspace(100, 8000, 80, dtype=torch.float64).reshape(8, 10)
 
@@ -37,7 +39,7 @@ def test_default_gain_is_the_dish_s():
 
 
 def test_every_decibel_counts_once():
-    link, length = EbN0Link(), torch.tensor(1500.0, dtype=torch.float64)
+    link, length = EbN0Link(max_rate_mbps=1e9), torch.tensor(1500.0, dtype=torch.float64)
     reference = link.rate_mbps(length)
     ten_db = {
         "power_w": link.power_w * 10,
@@ -56,13 +58,36 @@ def test_every_decibel_counts_once():
 @given(st.floats(10, 1e4))
 def test_free_space_loss_is_quadratic(length_km: float):
     length = torch.tensor([length_km, 2 * length_km], dtype=torch.float64)
-    near, far = EbN0Link().rate_mbps(length)
+    near, far = EbN0Link(max_rate_mbps=1e9).rate_mbps(length)
     assert float(near / far) == pytest.approx(4)
+
+
+def test_no_neighbour_is_near_enough_to_pass_the_modem_s_rate():
+    """The default is the band of MA-DRL with DVB-S2's narrowest roll-off and densest mode, 32APSK at a code rate of
+    9/10: 58192 of 64800 bits are data but for a header of 80, five a symbol, after 90 of header (ETSI EN 302 307-1)."""
+    link = EbN0Link()
+    symbols_per_us = 500 / 1.2
+    bits_per_symbol = (58192 - 80) / (64800 / 5 + 90)
+    assert link.max_rate_mbps == pytest.approx(symbols_per_us * bits_per_symbol, rel=1e-3)
+    length = torch.cat([torch.tensor([0.001]), torch.linspace(1, 8000, 500)]).double()
+    free = replace(link, max_rate_mbps=1e30).rate_mbps(length)
+    assert torch.equal(link.rate_mbps(length), free.minimum(torch.tensor(link.max_rate_mbps).double()))
+    reach_km = float((free * length.square()).mean() / link.max_rate_mbps) ** 0.5
+    assert reach_km == pytest.approx(658, abs=0.5)
+
+
+@pytest.mark.parametrize("name", CONSTELLATIONS)
+def test_presets_are_not_near_enough(name: str):
+    """Their results do not depend on the modem's rate."""
+    topology = build_topology(
+        CONSTELLATIONS[name], EbN0Link(), torch.arange(0, 12 * 3600, 300, dtype=torch.float64)
+    )
+    assert float(topology.rate_mbps.max()) < 0.5 * EbN0Link().max_rate_mbps
 
 
 def test_shannon_of_an_endless_band_asks_for_minus_1_6_db_per_bit():
     """Capacity tends to S / (N_0 ln 2): an E_b/N_0 of ln 2."""
-    needed = replace(EbN0Link(), eb_n0_db=10 * math.log10(math.log(2)))
+    needed = replace(EbN0Link(), eb_n0_db=10 * math.log10(math.log(2)), max_rate_mbps=1e30)
     endless = ShannonLink(bandwidth_mhz=1e12)
     torch.testing.assert_close(endless.rate_mbps(LENGTHS_KM), needed.rate_mbps(LENGTHS_KM), rtol=1e-4, atol=0)
 

@@ -14,7 +14,7 @@ from agents.policy import Policy
 from tests.agents.export.conftest import SCENARIO
 
 DOC = (Path(__file__).parents[3] / "docs" / "flight.md").read_text(encoding="utf-8")
-SHIPPED = Path(agents.__file__).parent / "policies" / "mixed_loads"
+SHIPPED = Path(agents.__file__).parent / "policies" / "fleets"
 
 
 def test_the_network_to_port_is_the_network(monkeypatch: pytest.MonkeyPatch):

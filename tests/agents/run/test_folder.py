@@ -187,3 +187,13 @@ def test_going_back_restores_what_the_checkpoint_has_and_sets_later_ones_aside(
         "000002.damaged",
         "000003.damaged",
     }
+
+
+def test_a_run_is_shown_as_one_would_type_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    for folder in (here, elsewhere):
+        folder.mkdir()
+    monkeypatch.chdir(here)
+    run, away = (RunFolder.create(folder / "runs", "a", {}) for folder in (here, elsewhere))
+    assert run.shown == f"runs/{run.path.name}"
+    assert away.shown == str(away.path)
