@@ -49,7 +49,7 @@ FAMILIES: dict[str, list[Compressor]] = {
 }
 """Compressor -> its settings from gentle to hard. All that cut regions share one grid and one codec."""
 
-FOUR_TO_ONE = SpaceVerseCompressor(codec=Codec(LOSSY.format, 50))
+FOUR_TO_ONE = SpaceVerseCompressor(codec=Codec(LOSSY.format, 55))
 """The paper's thresholds at the quality that sends a quarter of what the whole image takes in the same codec at 85."""
 
 SHOWN = (

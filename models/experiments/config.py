@@ -33,7 +33,7 @@ class SpaceVerseConfig(Stream):
     samples: int = 60_000
     training_share: float = 0.05
     test_samples: int = 4500
-    compression_samples: int = 60
+    compression_samples: int = 40
     checked_samples: int = 300
     share: float = 0.4
     target_loss: float = 0.05

@@ -99,19 +99,22 @@ def half(row: Row, column: str) -> float:
 
 
 def _lines(
-    x: str, y: str, group: str, *, labels: tuple[str, str], log: bool = False, apart: float = 0.0
+    x: str, y: str, group: str, *, labels: tuple[str, str], log: bool = False, bars_every: int = 1
 ) -> Draw:
-    """A line with error bars per value of `group`; apart: shift between lines, where all have points at the same x."""
+    """A line with error bars per value of `group`.
+
+    bars_every: only every so many points have a bar, by turns, where many lines have points at the same x.
+    """
 
     def draw(panel: Any, rows: list[Row]) -> None:
         names = list(dict.fromkeys(str(row[group]) for row in rows))
         for place, name in enumerate(names):
             mine = sorted((row for row in rows if row[group] == name), key=lambda row: number(row, x))
-            shift = apart * (place - (len(names) - 1) / 2)
             panel.errorbar(
-                [number(row, x) + shift for row in mine],
+                [number(row, x) for row in mine],
                 [number(row, y) for row in mine],
                 yerr=[half(row, y) for row in mine],
+                errorevery=(place % bars_every, bars_every),
                 label=GROUPED.get(name, name) if group in ("mask", "compressor") else name,
                 color=COLOURS.get(name),
                 marker="o" if len(mine) < 8 else None,
@@ -243,7 +246,7 @@ DRAWN: dict[str, dict[str, Draw]] = {
         )
     },
     "fig10": {
-        "fig10": _lines("share", "accuracy", "method", labels=("offloaded share", "accuracy"), apart=0.007)
+        "fig10": _lines("share", "accuracy", "method", labels=("offloaded share", "accuracy"), bars_every=4)
     },
     "fig11": {
         "fig11": _scatter(
