@@ -56,8 +56,8 @@ class QMIXModel(nn.Module):
             self.register_buffer("scale_updates", torch.zeros(()))
 
     def forward(self, observation: Tensor) -> Tensor:
-        """observation [N, F] -> Q [N, A]."""
-        return self.utility(observation)
+        """observation [N, F] -> Q [N, A], to act on: it has no gradient."""
+        return self.utility.judge(observation)
 
     def online_parameters(self) -> Iterator[nn.Parameter]:
         """What the optimiser moves; the target networks follow by `update_targets`."""

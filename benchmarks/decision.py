@@ -51,7 +51,7 @@ from offload.residuals import Levels
 from offload.search import search
 from offload.tasks import Tasks
 
-SEARCHES = {"balance": SearchConfig(), "one routing": SearchConfig(iterations=1), "Algorithm 1": PAPER_SEARCH}
+SEARCHES = {"default": SearchConfig(), "one routing": SearchConfig(iterations=1), "Algorithm 1": PAPER_SEARCH}
 
 
 class TimedRouter:

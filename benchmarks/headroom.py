@@ -1,4 +1,4 @@
-"""How much any gate could know: `python -m benchmarks.headroom` (about four minutes of one core).
+"""How much any gate could know: `python -m benchmarks.headroom` (about three minutes of one core).
 
 Prints areas under the deferral curve on the built-in pair: of no knowledge, of the small model's own probability
 (Tabi's score), of gradient-boosted trees on everything the progressive gate sees, with fifteen times its training

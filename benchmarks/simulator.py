@@ -1,15 +1,18 @@
 """Packet decisions per second of the simulator, observations included, by batch size, view of the loads and network.
 
-    python benchmarks/simulator.py [--threads 2] [--device cpu] [--repeats 5]
+    python benchmarks/simulator.py [--threads 2] [--device cpu cuda] [--repeats 5] [--until-full] [--memory-gib 8]
 
-Every decision follows the look-ahead cost in its own observation, so that episodes have a good policy's length. The
-second table plays the same number of packets on a small and a large constellation, in turn: idle satellites should be
-free. Figures are medians of the repeats.
+Every decision follows the look-ahead cost in its own observation, so that episodes have a good policy's length. Devices
+stand side by side. `--until-full` then doubles the worlds of each device, with the default view, until its memory is
+exhausted (or the GiB given). The last table plays the same number of packets on a small and a large constellation, in
+turn: idle satellites should be free. Figures are medians of the repeats.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
+import os
 import resource
 import statistics
 import time
@@ -18,8 +21,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from envs.config import EnvironmentConfig, LoadView, TaskConfig
+from envs.config import ConfigError, EnvironmentConfig, LoadView, TaskConfig
 from envs.constellation import CONSTELLATIONS
+from envs.devices import available_devices, require_device
 from envs.ephemeris import Ephemeris, build_ephemeris
 from envs.links import EbN0Link
 from envs.routing_game import RoutingGame
@@ -58,37 +62,95 @@ def decisions_per_second(games: list[RoutingGame], repeats: int) -> list[float]:
     return [statistics.median(of_game[1:]) for of_game in rates]  # the first batch warms up
 
 
+def limit_memory(device: str, gib: float | None) -> float:
+    """Have allocations beyond `gib` (default: what is free) fail, instead of taking the machine down; how many GiB."""
+    if device == "cpu":
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+        gib = min(gib or free, free)
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        limit = int((used + gib) * 2**30)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+        return gib
+    free, total = torch.cuda.mem_get_info(device)
+    gib = min(gib or free / 2**30, free / 2**30)
+    torch.cuda.set_per_process_memory_fraction(gib * 2**30 / total, torch.device(device))
+    return gib
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether `error` says so, in the words of either allocator."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def until_full(ephemeris: Ephemeris, task: TaskConfig, n_worlds: int, repeats: int, gib: float) -> Table:
+    """Rates of the default view for `n_worlds`, twice as many, and so on, until there is no memory for more."""
+    device = str(ephemeris.device)
+    table = Table("worlds", "thousand decisions/s", title=f"{device}, {gib:.1f} GiB")
+    while True:
+        try:
+            (rate,) = decisions_per_second(
+                [RoutingGame(ephemeris, task, EnvironmentConfig(), n_worlds)], repeats
+            )
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            table.add_row(str(n_worlds), "out of memory")
+            return table
+        table.add_row(str(n_worlds), f"{rate / 1e3:.0f}")
+        n_worlds *= 2
+        gc.collect()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", nargs="+", default=available_devices())
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--worlds", type=int, nargs="+", default=[64, 256, 1024, 4096])
+    parser.add_argument("--until-full", action="store_true", help="more worlds until memory is exhausted")
+    parser.add_argument("--memory-gib", type=float, help="how much that may take; default: what is free")
     options = parser.parse_args()
+    try:
+        for device in options.device:
+            require_device(device, "--device")
+    except ConfigError as error:
+        parser.error(str(error))
     torch.set_num_threads(options.threads)
     console = Console()
     task = TaskConfig()
 
-    small = ephemeris_of("walker_12x24", options.device)
-    title = f"walker_12x24, {task.n_tasks} tasks, {options.device}, {options.threads} threads"
-    table = Table("worlds", *(view.value for view in LoadView), title=f"Thousand decisions/s: {title}")
+    small = [ephemeris_of("walker_12x24", device) for device in options.device]
+    title = f"walker_12x24, {task.n_tasks} tasks, {options.threads} threads"
+    columns = [f"{view.value}\n{device}" for view in LoadView for device in options.device]
+    table = Table("worlds", *columns, title=f"Thousand decisions/s: {title}")
     for n_worlds in options.worlds:
-        games = [RoutingGame(small, task, EnvironmentConfig(loads=view), n_worlds) for view in LoadView]
+        games = [
+            RoutingGame(ephemeris, task, EnvironmentConfig(loads=view), n_worlds)
+            for view in LoadView
+            for ephemeris in small
+        ]
         rates = decisions_per_second(games, options.repeats)
         table.add_row(str(n_worlds), *(f"{rate / 1e3:.0f}" for rate in rates))
+        del games
     console.print(table)
 
-    large = ephemeris_of("starlink_72x22", options.device)
-    table = Table("network", "satellites", "thousand decisions/s", "time per decision, ratio")
-    games = [RoutingGame(eph, task, EnvironmentConfig(), 1024) for eph in (small, large)]
-    rates = decisions_per_second(games, options.repeats)
-    for game, rate in zip(games, rates, strict=True):
-        constellation = game.ephemeris.topology.constellation
-        table.add_row(
-            constellation.name, str(constellation.n_satellites), f"{rate / 1e3:.0f}", f"{rates[0] / rate:.2f}"
-        )
+    table = Table("network", "device", "satellites", "thousand decisions/s", "time per decision, ratio")
+    for ephemeris, device in zip(small, options.device, strict=True):
+        large = ephemeris_of("starlink_72x22", device)
+        games = [RoutingGame(eph, task, EnvironmentConfig(), 1024) for eph in (ephemeris, large)]
+        rates = decisions_per_second(games, options.repeats)
+        for game, rate in zip(games, rates, strict=True):
+            constellation = game.ephemeris.topology.constellation
+            size, ratio = str(constellation.n_satellites), f"{rates[0] / rate:.2f}"
+            table.add_row(constellation.name, device, size, f"{rate / 1e3:.0f}", ratio)
+        del games, game, large
     console.print(table)
     console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+    if options.until_full:
+        for ephemeris, device in zip(small, options.device, strict=True):
+            gib = limit_memory(device, options.memory_gib)
+            console.print(until_full(ephemeris, task, 2 * options.worlds[-1], options.repeats, gib))
 
 
 if __name__ == "__main__":

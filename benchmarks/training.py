@@ -7,15 +7,20 @@ All trainers take turns, iteration by iteration, so that a slow moment of the ma
 same, so that none has easier episodes. Each number of runners plays with no learner beside the main process, each
 number of learners learns with no runner beside it. On a GPU networks, replay and updates are there, and the episodes
 that the main process plays. Figures are medians of the repeats, after the first iterations have filled the replay;
-ratios are medians of the ratios to the first line of the same repeat.
+ratios are medians of the ratios to the first line of the same repeat. Play and learning take turns, so the processor
+time of the main process, of its busiest env runner and of its busiest learner add up to what an iteration takes on a
+machine that has a core for each and nothing else to do: that is what to look at where the machine is busy (Linux only).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -41,9 +46,17 @@ Iterate = Callable[[], float]
 
 
 class TimedTrainer(Trainer):
-    """Knows how long it has played; the rest of an iteration is learning."""
+    """Knows how long it has played since it learns; the rest of an iteration is learning."""
 
-    play_s = 0.0
+    play_s = all_s = 0.0
+
+    def iterate(self) -> dict[str, float]:
+        if not self.counters["updates"]:
+            self.play_s = self.all_s = 0.0
+        start = time.perf_counter()
+        metrics = super().iterate()
+        self.all_s += time.perf_counter() - start
+        return metrics
 
     def play(self, epsilon: float) -> Episodes:
         start = time.perf_counter()
@@ -64,21 +77,61 @@ def under_rllib(scenario: Scenario, config: AlgorithmConfig, cluster: ClusterCon
     return lambda: flat_metrics(algorithm.train())["decisions"]
 
 
-def seconds_and_decisions(
-    trainers: list[Iterate], repeats: int, warmup: int
-) -> list[tuple[list[float], list[float]]]:
-    """Of each trainer, seconds and decisions of the iterations after `warmup`."""
-    seconds: list[list[float]] = [[] for _ in trainers]
-    decisions: list[list[float]] = [[] for _ in trainers]
+@dataclass(frozen=True)
+class Iteration:
+    """What one took: seconds, decisions, and processor seconds of the main process, runners and learners."""
+
+    seconds: float
+    decisions: float
+    main_s: float
+    runner_s: float
+    learner_s: float
+
+    @property
+    def path_s(self) -> float:
+        return self.main_s + self.runner_s + self.learner_s
+
+
+RUNNER, LEARNER = b"ray::BatchedEnvRunner", b"ray::_WrappedExecutable"
+"""How Ray calls the processes."""
+
+
+def processor_s() -> dict[tuple[bytes, str], float]:
+    """Processor seconds so far of all env runners and learners of this user."""
+    used = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (process / "cmdline").read_bytes()
+            kind = next((kind for kind in (RUNNER, LEARNER) if name.startswith(kind)), None)
+            if kind and process.stat().st_uid == os.getuid():
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+                used[kind, process.name] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        except OSError:
+            continue  # it has ended
+    return used
+
+
+def measure(iterate: Iterate, played: float) -> Iteration:
+    """One iteration of a trainer that had played `played` decisions before."""
+    before, main, start = processor_s(), time.process_time(), time.perf_counter()
+    total = iterate()
+    seconds, main = time.perf_counter() - start, time.process_time() - main
+    spent = {who: used - before.get(who, 0.0) for who, used in processor_s().items()}
+    busiest = [
+        max((s for (kind, _), s in spent.items() if kind == one), default=0.0) for one in (RUNNER, LEARNER)
+    ]
+    return Iteration(seconds, total - played, main, *busiest)
+
+
+def take_turns(trainers: list[Iterate], repeats: int, warmup: int) -> list[list[Iteration]]:
+    """Of each trainer, the iterations after `warmup`."""
+    iterations: list[list[Iteration]] = [[] for _ in trainers]
     played = [0.0] * len(trainers)
     for _ in range(warmup + repeats):
         for i, iterate in enumerate(trainers):
-            start = time.perf_counter()
-            total = iterate()
-            seconds[i].append(time.perf_counter() - start)
-            decisions[i].append(total - played[i])
-            played[i] = total
-    return [(s[warmup:], d[warmup:]) for s, d in zip(seconds, decisions, strict=True)]
+            iterations[i].append(measure(iterate, played[i]))
+            played[i] += iterations[i][-1].decisions
+    return [some[warmup:] for some in iterations]
 
 
 def main() -> None:
@@ -126,22 +179,38 @@ def main() -> None:
     except ConfigError as error:
         parser.error(str(error))
 
-    figures = seconds_and_decisions(list(trainers.values()), options.repeats, warmup)
+    figures = take_turns(list(trainers.values()), options.repeats, warmup)
     title = f"{constellation.name}, {config.worlds_per_rollout} worlds, {config.updates_per_rollout} updates"
-    table = Table(
-        Column("trainer", no_wrap=True), "s/iteration", "thousand decisions/s", "time, ratio", title=title
+    columns = (
+        "s/iteration",
+        "thousand decisions/s",
+        "ratio",
+        "processor s: main",
+        "runner",
+        "learner",
+        "sum, ratio",
     )
-    first, _ = figures[0]
-    for name, (seconds, decisions) in zip(trainers, figures, strict=True):
-        rate = statistics.median(n / s for n, s in zip(decisions, seconds, strict=True))
-        ratio = statistics.median(s / reference for s, reference in zip(seconds, first, strict=True))
-        table.add_row(name, f"{statistics.median(seconds):.2f}", f"{rate / 1e3:.1f}", f"{ratio:.2f}")
+    table = Table(Column("trainer", no_wrap=True), *columns, title=title)
+
+    def median(of: Callable[[Iteration], float], some: list[Iteration]) -> float:
+        return statistics.median(map(of, some))
+
+    for name, some in zip(trainers, figures, strict=True):
+        pairs = list(zip(some, figures[0], strict=True))
+        table.add_row(
+            name,
+            f"{median(lambda one: one.seconds, some):.2f}",
+            f"{median(lambda one: one.decisions / one.seconds, some) / 1e3:.1f}",
+            f"{statistics.median(one.seconds / first.seconds for one, first in pairs):.2f}",
+            f"{median(lambda one: one.main_s, some):.2f}",
+            f"{median(lambda one: one.runner_s, some):.2f}",
+            f"{median(lambda one: one.learner_s, some):.2f}",
+            f"{statistics.median(one.path_s / first.path_s for one, first in pairs):.2f}",
+        )
     console = Console()
     console.print(table)
-    for (name, trainer), (seconds, _) in zip(timed.items(), figures, strict=False):
-        # Play of the first iterations is the same, only learning is not.
-        share = trainer.play_s / (options.repeats + warmup) / statistics.mean(seconds)
-        console.print(f"{name}: {share:.0%} of the time is play, the rest learning")
+    for name, trainer in timed.items():
+        console.print(f"{name}: {trainer.play_s / trainer.all_s:.0%} of the time is play, the rest learning")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from envs.ephemeris import DIRECTION, HOPS, UNREACHABLE_HOPS, Ephemeris
+from envs.rows import take_quads
 
 ANNOUNCED_HOPS = 5
 """Hops of its uncongested path that a packet's holder announces."""
@@ -109,7 +110,7 @@ class Announcements:
         return AnnouncedTraffic(
             on_links=self.on_links,
             node_row=node_row[:, None],
-            size_mbit=size_mbit[:, None, None],
+            size_mbit=size_mbit,
             own_satellite=self.satellite.index_select(0, packet),
             own_direction=self.direction.index_select(0, packet),
         )
@@ -119,7 +120,7 @@ class Announcements:
 class AnnouncedTraffic:
     """Announcements as N deciding satellites hear them: those of all packets but the one that each decides for.
 
-    on_links: [E*V, 8]. node_row: [N, 1]. size_mbit: [N, 1, 1]. own_satellite, own_direction: [N, K].
+    on_links: [E*V, 8]. node_row: [N, 1]. size_mbit: [N]. own_satellite, own_direction: [N, K].
     """
 
     on_links: Tensor
@@ -130,21 +131,9 @@ class AnnouncedTraffic:
 
     def packets_and_mbit(self, satellite: Tensor) -> tuple[Tensor, Tensor]:
         """Packets and Mbit on the ISLs of `satellite` [N, M], each [N, M, 4]."""
-        announced, own = self._announced(satellite), self._own(satellite)
-        return announced[..., :4] - own, announced[..., 4:] - own * self.size_mbit
-
-    def joined_mbit(self, satellite: Tensor) -> Tensor:
-        """Packets times the deciding packet's size, plus Mbit, on the ISLs of `satellite` [N, M]: [N, M, 4].
-
-        What the announced traffic and this packet would cost each other, over the rate.
-        """
-        announced = self._announced(satellite)
-        joined = torch.addcmul(announced[..., 4:], announced[..., :4], self.size_mbit)
-        return joined - self._own(satellite) * (2 * self.size_mbit)
-
-    def _announced(self, satellite: Tensor) -> Tensor:
-        row = (self.node_row + satellite).view(-1)
-        return self.on_links.index_select(0, row).view(*satellite.shape, ANNOUNCED_COLUMNS)
+        packets, mbit = take_quads(self.on_links, self.node_row + satellite, 0, 1)
+        own = self._own(satellite)
+        return packets - own, mbit - own * self.size_mbit[:, None, None]
 
     def _own(self, satellite: Tensor) -> Tensor:
         """[N, M, 4] 1 on the ISLs of `satellite` [N, M] that the deciding packet itself was announced on, else 0."""

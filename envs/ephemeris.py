@@ -14,6 +14,7 @@ from torch import Tensor
 from envs.config import require
 from envs.connectivity import components
 from envs.links import LIGHT_KM_S
+from envs.neighbourhood import Neighbourhood
 from envs.topology import Topology
 
 DOWN_S_PER_MBIT = 1e4
@@ -70,6 +71,11 @@ class Ephemeris:
     def hops_to_go(self) -> Tensor:
         """[T*V*V] the column HOPS of `cost_to_go` on its own, for those who gather nothing else."""
         return self.cost_to_go[:, HOPS].contiguous()
+
+    @cached_property
+    def neighbourhood(self) -> Neighbourhood:
+        """Who is within three hops of whom."""
+        return Neighbourhood.of(self.topology.neighbours)
 
     def row(self, slot: Tensor, destination: Tensor, satellite: Tensor) -> Tensor:
         """Rows of `cost_to_go`; the arguments broadcast."""

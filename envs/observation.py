@@ -14,18 +14,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from envs.announcements import AnnouncedTraffic
 from envs.config import LoadView
 from envs.constellation import OPPOSITE
 from envs.ephemeris import DOWN_S_PER_MBIT
 from envs.links import LIGHT_KM_S
 from envs.observation_layout import CAP, SIZE_MBIT, ObservationLayout
-from envs.rows import take_rows
+from envs.rows import take_quads, take_rows
 from envs.simulator import (
     ARRIVED_PACKETS,
     LINK_MBIT,
     LINK_PACKETS,
-    LOAD_COLUMNS,
     QUEUE_MBIT,
     QUEUE_PACKETS,
     RELAYED_MBIT,
@@ -41,7 +39,7 @@ FORBIDDEN_S = 1e3
 # worlds of 8 tasks on Walker 12 x 24).
 ANNOUNCED_WEIGHT = 0.3
 # A CPU observes this many satellites at a time: what is in between stays in its cache, a third faster.
-_ROWS_IN_CACHE = 2048
+_ROWS_IN_CACHE = 1024
 
 
 @dataclass(frozen=True)
@@ -69,17 +67,34 @@ class LookAhead:
 
 @dataclass(frozen=True)
 class _Surroundings:
-    """Everything gathered once for the deciding satellites and their neighbours."""
+    """Everything gathered once for the deciding satellites and those within reach.
+
+    near: the M satellites whose loads are known: first the neighbours, then (two hops away) `Neighbourhood.second`.
+    """
 
     size: Tensor  # [N, 1]
-    link_cost: Tensor  # [N, 8]
     own_loads: Tensor  # [N, L]
-    next_loads: Tensor  # [N, 4, L] as broadcast
+    near: Tensor  # [N, M] long
+    packets: Tensor  # [N, M, 4] on the ISLs of `near`, as broadcast
+    mbit: Tensor  # [N, M, 4]
+    relayed: Tensor  # [N, M, 4] the columns from RELAYED_PACKETS on
+    s_per_mbit: Tensor  # [N, 1 + M, 4] of the ISLs of the satellite itself and of `near`
+    propagation_s: Tensor  # [N, 1 + M, 4]
+    announced: tuple[Tensor, Tensor] | None  # packets and Mbit, each [N, 1 + M, 4]
     next_go: Tensor  # [N, 4, 4] cost-to-go records of the neighbours
     is_destination: Tensor  # [N, 4] bool
     marginal_s: Tensor  # [N, 4]
     cost_to_go_s: Tensor  # [N, 4]
-    announced: AnnouncedTraffic | None
+
+    @property
+    def link_s_per_mbit(self) -> Tensor:
+        """[N, 4] of the satellite's own ISLs."""
+        return self.s_per_mbit[:, 0]
+
+    @property
+    def link_propagation_s(self) -> Tensor:
+        """[N, 4] of the satellite's own ISLs."""
+        return self.propagation_s[:, 0]
 
 
 class Observer:
@@ -94,6 +109,14 @@ class Observer:
         straight_back = torch.eye(4)[list(OPPOSITE)].to(device)  # [4, 4]: first direction, next direction
         self._per_unit = self.layout.units().reciprocal().to(device)  # [F]
         self._no_return = FORBIDDEN_S * straight_back
+        around = simulator.ephemeris.neighbourhood
+        neighbours = simulator.neighbours
+        two_hops = self.layout.loads in (LoadView.two_hop, LoadView.announced)
+        self._near = torch.cat([neighbours, around.second], 1) if two_hops else neighbours  # [V, M]
+        self._beyond = (
+            torch.cat([around.second, around.third], 1) if two_hops else around.second
+        )  # [V, U or 5 U]
+        self._way, self._n_second = around.way, around.second.shape[1]
         self._return_link = torch.tensor(OPPOSITE, device=device)[None, :, None]  # [1, 4, 1]
 
     def look_ahead(self, turn: Turn) -> LookAhead:
@@ -103,10 +126,15 @@ class Observer:
     def __call__(self, turn: Turn) -> Tensor:
         """Observations [N, layout.size] of the satellites deciding in `turn`."""
         out = torch.empty(len(turn), self.layout.size, device=self.simulator.device)
-        at_once = _ROWS_IN_CACHE if out.device.type == "cpu" else max(len(turn), 1)
-        for rows, part in zip(out.split(at_once), turn.split(at_once), strict=True):
+        parts = self.parts(turn)
+        for rows, part in zip(out.split([len(part) for part in parts]), parts, strict=True):
             self._observe(part, rows)
         return out
+
+    def parts(self, turn: Turn) -> list[Turn]:
+        """The decisions of `turn`, as many at a time as are best observed together; at least one part."""
+        fits = self.simulator.device.type != "cpu" or len(turn) <= _ROWS_IN_CACHE
+        return [turn] if fits else turn.split(_ROWS_IN_CACHE)
 
     def _observe(self, turn: Turn, out: Tensor) -> None:
         """Write the observations of `turn` into `out` [N, layout.size]."""
@@ -160,87 +188,90 @@ class Observer:
     def _gather(self, turn: Turn) -> _Surroundings:
         sim = self.simulator
         size = turn.size_mbit[:, None]  # [N, 1]
-        link_cost = sim.link_cost.index_select(0, turn.slot_row + turn.satellite)  # [N, 8]
         own_loads = sim.loads.index_select(0, turn.node_row + turn.satellite)  # [N, L]
-        next_node = (turn.node_row[:, None] + turn.neighbour).view(-1)
-        next_loads = sim.broadcast_loads.index_select(0, next_node).view(-1, 4, LOAD_COLUMNS)  # [N, 4, L]
-        next_go = self._cost_to_go(turn.goal_row, turn.neighbour)
+        near = self._near.index_select(0, turn.satellite)  # [N, M]
+        packets, mbit, relayed = take_quads(sim.broadcast_loads, turn.node_row[:, None] + near, 0, 1, 2)
+        here_and_near = torch.cat([turn.satellite[:, None], near], 1)
+        s_per_mbit, propagation_s = take_quads(sim.link_cost, turn.slot_row[:, None] + here_and_near, 0, 1)
+        announced = None
+        if sim.announcements is not None:
+            heard = sim.announcements.to(turn.packet, turn.node_row, turn.size_mbit)
+            announced = heard.packets_and_mbit(here_and_near)
+        goal = (turn.goal_row[:, None] + turn.neighbour).view(-1)
+        next_go = take_rows(sim.ephemeris.cost_to_go, goal).view(-1, 4, 4)
         is_destination = turn.neighbour == turn.destination[:, None]
 
         joined = torch.addcmul(own_loads[:, LINK_MBIT], own_loads[:, LINK_PACKETS] + 1, size)
-        relayed = torch.addcmul(next_loads[..., RELAYED_MBIT], next_loads[..., RELAYED_PACKETS] + 1, size)
-        relay_s = (sim.config.relay_s_per_mbit * relayed).masked_fill(is_destination, 0.0)
+        relay_mbit = torch.addcmul(relayed[:, :4, 1], relayed[:, :4, 0] + 1, size)
+        relay_s = (sim.config.relay_s_per_mbit * relay_mbit).masked_fill(is_destination, 0.0)
         return _Surroundings(
             size=size,
-            link_cost=link_cost,
             own_loads=own_loads,
-            next_loads=next_loads,
+            near=near,
+            packets=packets,
+            mbit=mbit,
+            relayed=relayed,
+            s_per_mbit=s_per_mbit,
+            propagation_s=propagation_s,
+            announced=announced,
             next_go=next_go,
             is_destination=is_destination,
-            marginal_s=torch.addcmul(link_cost[:, 4:], joined, link_cost[:, :4]) + relay_s,
+            marginal_s=torch.addcmul(propagation_s[:, 0], joined, s_per_mbit[:, 0]) + relay_s,
             cost_to_go_s=torch.addcmul(next_go[..., 1], next_go[..., 0], size),
-            announced=None
-            if sim.announcements is None
-            else sim.announcements.to(turn.packet, turn.node_row, turn.size_mbit),
         )
 
-    def _cost_to_go(self, goal_row: Tensor, satellite: Tensor) -> Tensor:
-        """Cost-to-go records [N, M, 4] of `satellite` [N, M] for the packets whose rows begin at `goal_row` [N]."""
-        row = (goal_row[:, None] + satellite).view(-1)
-        return take_rows(self.simulator.ephemeris.cost_to_go, row).view(*satellite.shape, 4)
-
-    def _link_costs(
-        self, turn: Turn, satellite: Tensor, loads: Tensor, announced: AnnouncedTraffic | None
-    ) -> Tensor:
-        """Marginal cost in seconds of the outgoing ISLs of `satellite` [N, M] under `loads` [N, M, L]: [N, M, 4]."""
-        row = (turn.slot_row[:, None] + satellite).view(-1)
-        link_cost = self.simulator.link_cost.index_select(0, row).view(*satellite.shape, 8)
-        size = turn.size_mbit[:, None, None]
-        joined = torch.addcmul(loads[..., LINK_MBIT], loads[..., LINK_PACKETS] + 1, size)
-        if announced is not None:
-            joined = torch.add(joined, announced.joined_mbit(satellite), alpha=ANNOUNCED_WEIGHT)
-        return torch.addcmul(link_cost[..., 4:], joined, link_cost[..., :4])
+    def _onward_s(self, turn: Turn, size: Tensor) -> Tensor:
+        """Uncongested way home from `self._beyond` [N, B], with the relay at its beginning: 0 at the destination."""
+        satellite = self._beyond.index_select(0, turn.satellite)
+        row = (turn.goal_row[:, None] + satellite).view(-1)
+        go = take_rows(self.simulator.ephemeris.cost_to_go, row).view(*satellite.shape, 4)
+        # How busy the relay is, nobody within reach knows: it counts as empty.
+        onward = torch.addcmul(go[..., 1], go[..., 0] + self.simulator.config.relay_s_per_mbit, size)
+        return onward.masked_fill(satellite == turn.destination[:, None], 0.0)
 
     def _look_ahead(self, turn: Turn, around: _Surroundings) -> LookAhead:
         first = around.marginal_s + around.cost_to_go_s
         if self.layout.loads is LoadView.own:
             return LookAhead(first)
-        sim = self.simulator
-        n = len(turn)
-        rho = sim.config.relay_s_per_mbit
-        size = turn.size_mbit[:, None]  # [N, 1]
-        destination = turn.destination[:, None]
-        second_node = sim.neighbours.index_select(0, turn.neighbour.view(-1)).view(n, 16)
-        ends = second_node == destination
-        hop = self._link_costs(turn, turn.neighbour, around.next_loads, around.announced).view(n, 16)
-        hop = hop + self._no_return.view(16)
-        go = self._cost_to_go(turn.goal_row, second_node)
-        # How busy the relay at the turn is, nobody within reach knows: count it as empty.
-        rest = torch.addcmul(go[..., 1], go[..., 0] + rho, size).masked_fill(ends, 0.0)
+        n, n_second = len(turn), self._n_second
+        size = around.size[:, None]  # [N, 1, 1]
         begin, announced_s = around.marginal_s, None
+        joined = torch.addcmul(around.mbit, around.packets + 1, size)  # [N, M, 4]
         if around.announced is not None:
-            joined = around.announced.joined_mbit(turn.satellite[:, None]).squeeze(1)
-            announced_s = ANNOUNCED_WEIGHT * joined * around.link_cost[:, :4]
+            packets, mbit = around.announced
+            expected = torch.addcmul(mbit, packets, size).mul_(
+                ANNOUNCED_WEIGHT
+            )  # what announced packets would cost
+            announced_s = expected[:, 0] * around.link_s_per_mbit
             begin = begin + announced_s
+            joined += expected[:, 1:]
+        cost = torch.addcmul(around.propagation_s[:, 1:], joined, around.s_per_mbit[:, 1:])  # [N, M, 4]
+        onward = self._onward_s(turn, around.size)  # [N, B]
+        hop = (cost[:, :4] + self._no_return).view(n, 16)
+        # A way leads to one of the satellites two hops away: what is known there is laid out along the ways.
+        way = self._way.index_select(0, turn.satellite)  # [N, 16]
+        way += torch.arange(0, n * n_second, n_second, device=way.device)[:, None]
+        way = way.view(-1)
+        rest = onward[:, :n_second].reshape(-1).index_select(0, way).view(n, 16)
         second = begin + (hop + rest).view(n, 4, 4).amin(2).masked_fill(around.is_destination, 0.0)
         if self.layout.loads is LoadView.neighbours:
             return LookAhead(first, second)
 
-        third_node = sim.neighbours.index_select(0, second_node.view(-1)).view(n, 64)
-        next_node = (turn.node_row[:, None] + second_node).view(-1)
-        loads = sim.broadcast_loads.index_select(0, next_node).view(n, 16, LOAD_COLUMNS)
-        relayed = torch.addcmul(loads[..., RELAYED_MBIT], loads[..., RELAYED_PACKETS] + 1, size)
-        beyond = self._link_costs(turn, second_node, loads, around.announced)  # [N, 16, 4]
-        go = self._cost_to_go(turn.goal_row, third_node)
-        rest = torch.addcmul(go[..., 1], go[..., 0] + rho, size).masked_fill(third_node == destination, 0.0)
-        beyond = beyond + rest.view(n, 16, 4) + self._no_return.repeat(4, 1)
-        rest = (rho * relayed + beyond.amin(2)).masked_fill(ends, 0.0)
-        third = begin + (hop + rest).view(n, 4, 4).amin(2).masked_fill(around.is_destination, 0.0)
+        relayed = torch.addcmul(around.relayed[:, 4:, 1], around.relayed[:, 4:, 0] + 1, around.size)
+        relay_s = self.simulator.config.relay_s_per_mbit * relayed  # [N, U]
+        beyond = cost[:, 4:] + onward[:, n_second:].view(n, n_second, 4)
+        beyond += relay_s[..., None]
+        ends = around.near[:, 4:] == turn.destination[:, None]
+        beyond.masked_fill_(ends[..., None], 0.0)
+        rest = take_rows(beyond.view(-1, 4), way).view(n, 4, 4, 4) + self._no_return
+        third = begin + (hop + rest.amin(3).view(n, 16)).view(n, 4, 4).amin(2).masked_fill(
+            around.is_destination, 0.0
+        )
         return LookAhead(first, second, third, announced_s)
 
     def _direction_values(self, turn: Turn, around: _Surroundings, look: LookAhead) -> dict[str, Tensor]:
-        size, own, ahead = around.size, around.own_loads, around.next_loads
-        s_per_mbit, propagation_s = around.link_cost[:, :4], around.link_cost[:, 4:]
+        size, own = around.size, around.own_loads
+        s_per_mbit, propagation_s = around.link_s_per_mbit, around.link_propagation_s
         up = (s_per_mbit < DOWN_S_PER_MBIT).to(size.dtype)
         rho = self.simulator.config.relay_s_per_mbit
         relay_s = (rho * size).masked_fill(around.is_destination, 0.0)  # [N, 4]
@@ -258,8 +289,8 @@ class Observer:
             "length": propagation_s * LIGHT_KM_S,
             "link_packets": own[:, LINK_PACKETS],
             "link_mbit": own[:, LINK_MBIT],
-            "relay_packets": ahead[..., RELAYED_PACKETS],
-            "relay_mbit": ahead[..., RELAYED_MBIT],
+            "relay_packets": around.relayed[:, :4, 0],
+            "relay_mbit": around.relayed[:, :4, 1],
             "marginal_cost": around.marginal_s,
             "cost_to_go": around.cost_to_go_s,
             "hops_to_destination": around.next_go[..., 2],
@@ -269,21 +300,21 @@ class Observer:
         }
         if look.second is not None:
             back = self._return_link.expand(len(turn), 4, 1)
-            onward = ahead[..., : LINK_MBIT.stop].unflatten(2, (2, 4)).sum(3)  # [N, 4, (packets, Mbit)]
+            packets, mbit = around.packets[:, :4], around.mbit[:, :4]  # on the neighbours' ISLs
             values |= {
-                "return_packets": ahead.gather(2, back).squeeze(2),
-                "return_mbit": ahead.gather(2, back + LINK_MBIT.start).squeeze(2),
-                "onward_packets": onward[..., 0],
-                "onward_mbit": onward[..., 1],
+                "return_packets": packets.gather(2, back).squeeze(2),
+                "return_mbit": mbit.gather(2, back).squeeze(2),
+                "onward_packets": packets.sum(2),
+                "onward_mbit": mbit.sum(2),
                 "onward_excess": look.second - look.first,
             }
             if look.third is not None:
                 values["beyond_excess"] = look.third - look.second
             if around.announced is not None and look.announced_s is not None:
-                packets, mbit = around.announced.packets_and_mbit(turn.satellite[:, None])
+                packets, mbit = around.announced
                 values |= {
-                    "announced_packets": packets.squeeze(1),
-                    "announced_mbit": mbit.squeeze(1),
+                    "announced_packets": packets[:, 0],
+                    "announced_mbit": mbit[:, 0],
                     "announced_excess": look.announced_s,
                 }
         return values

@@ -173,17 +173,20 @@ class SearchConfig:
         best iteration is returned.
     tolerance: a task is in balance when its branches differ by at most this share of the longer one.
     damping: part of the way to the balance that schedule `balance` goes (1: all of it).
-    polish: at the end, move every task to its best number of frames on the paths found, which takes no routing. With it
-        a single iteration already gives a good decision.
+    polish: after every routing, move every task to its best number of frames on the paths found, where that helps. It
+        takes no routing.
+    contested: with `polish`, a world is routed again only if a packet is to appear or vanish, or if its data packets
+        lose at least this share of its mean service delay to others: there is little else to gain.
     """
 
     schedule: ScheduleName = ScheduleName.balance
-    iterations: int = 12
+    iterations: int = 2
     initial_ratio: float = 0.5
     stop_when_worse: bool = False
     tolerance: float = 0.01
     damping: float = 1.0
     polish: bool = True
+    contested: float = 0.08
 
     def __post_init__(self) -> None:
         require(self.iterations >= 1, "offload.search.iterations", self.iterations, "at least 1")
@@ -191,9 +194,12 @@ class SearchConfig:
         require(0 <= ratio <= 1, "offload.search.initial_ratio", ratio, "between 0 and 1")
         require(self.tolerance >= 0, "offload.search.tolerance", self.tolerance, "zero or more")
         require(0 < self.damping <= 1, "offload.search.damping", self.damping, "above 0, at most 1")
+        require(0 <= self.contested < 1, "offload.search.contested", self.contested, "from 0 to below 1")
 
 
-PAPER_SEARCH = SearchConfig(schedule=ScheduleName.bisection, stop_when_worse=True, polish=False)
+PAPER_SEARCH = SearchConfig(
+    schedule=ScheduleName.bisection, iterations=12, stop_when_worse=True, polish=False, contested=0.0
+)
 """Algorithm 1 as the paper has it."""
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from agents.routers import Router, Routes
 from envs.config import EnvironmentConfig, require
+from envs.delay import uncongested_delays
 from envs.ephemeris import Ephemeris
 from envs.worlds import Worlds
 from offload.config import ModelPackets, OffloadConfig
@@ -88,6 +89,15 @@ class OffloadProblem:
     def evaluate_on(self, offloaded: Tensor, routes: Routes) -> Evaluation:
         """The same on given paths; a packet must be there if and only if `routes` has a path for it."""
         return self._evaluation(offloaded, *self.design.sizes(self.tasks, offloaded), routes)
+
+    def lost_to_others(self, evaluation: Evaluation) -> Tensor:
+        """[E] what data packets lose to shared links and to detours around them, as a share of the mean service delay.
+
+        Hardly any other routing of these packets could save more: cheapest paths are those of `REFERENCE_MBIT`.
+        """
+        sized, data = self._sized(evaluation.model_mbit, evaluation.data), evaluation.delay.data
+        alone_s = uncongested_delays(self.ephemeris, sized)[:, self.worlds.n_tasks :].double()
+        return self.tasks.mean((data.total_s - alone_s).clamp(min=0)) / evaluation.mean_s
 
     @property
     def fewest(self) -> Tensor:

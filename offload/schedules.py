@@ -36,6 +36,35 @@ class Schedule(Protocol):
         ...
 
 
+class Response:
+    """Best number of frames of every task if all paths stay as they are.
+
+    On a given path a data packet's transmission and relaying grow with its size and its propagation does not; how
+    many share each ISL does not depend on sizes. The delay per Mbit of a task that sends nothing now is remembered from
+    when it last did.
+    """
+
+    def __init__(self, problem: OffloadProblem) -> None:
+        self._problem = problem
+        self._answered: tuple[Evaluation, Tensor] | None = None
+        self._s_per_mbit = torch.zeros_like(problem.tasks.large_accuracy)  # [E, n]
+        self._propagation_s = torch.zeros_like(self._s_per_mbit)
+
+    def __call__(self, worlds: Tensor, latest: Evaluation) -> Tensor:
+        """[M, n] frames, for `worlds` [M] evaluated as `latest`; found once, however often asked."""
+        if self._answered is not None and self._answered[0] is latest:
+            return self._answered[1]
+        data, size = latest.delay.data, latest.data.size_mbit
+        sends = size > 0
+        s_per_mbit = (data.total_s - data.propagation_s) / size.clamp(min=1e-12)
+        self._s_per_mbit[worlds] = torch.where(sends, s_per_mbit, self._s_per_mbit[worlds])
+        self._propagation_s[worlds] = torch.where(sends, data.propagation_s, self._propagation_s[worlds])
+        some = self._problem.select(worlds)
+        frames = some.best_frames(latest, self._s_per_mbit[worlds], self._propagation_s[worlds])
+        self._answered = latest, frames
+        return frames
+
+
 class Bisection:
     """All tasks at once: more frames where the small model took longer, fewer elsewhere, halving what is left.
 
@@ -43,7 +72,7 @@ class Bisection:
     to be too many. A task whose interval is empty stays.
     """
 
-    def __init__(self, problem: OffloadProblem, config: SearchConfig) -> None:
+    def __init__(self, problem: OffloadProblem, config: SearchConfig, response: Response) -> None:
         self._too_few = problem.fewest - 1
         self._too_many = problem.tasks.frames + 1
 
@@ -57,38 +86,14 @@ class Bisection:
         return Proposal(proposed, ~left.any(1))
 
 
-class Response:
-    """Best number of frames of every task if all paths stay as they are.
-
-    On a given path a data packet's transmission and relaying grow with its size and its propagation does not; how
-    many share each ISL does not depend on sizes. The delay per Mbit of a task that sends nothing now is remembered from
-    when it last did.
-    """
-
-    def __init__(self, problem: OffloadProblem) -> None:
-        self._problem = problem
-        self._s_per_mbit = torch.zeros_like(problem.tasks.large_accuracy)  # [E, n]
-        self._propagation_s = torch.zeros_like(self._s_per_mbit)
-
-    def __call__(self, worlds: Tensor, latest: Evaluation) -> Tensor:
-        """[M, n] frames, for `worlds` [M] evaluated as `latest`."""
-        data, size = latest.delay.data, latest.data.size_mbit
-        sends = size > 0
-        s_per_mbit = (data.total_s - data.propagation_s) / size.clamp(min=1e-12)
-        self._s_per_mbit[worlds] = torch.where(sends, s_per_mbit, self._s_per_mbit[worlds])
-        self._propagation_s[worlds] = torch.where(sends, data.propagation_s, self._propagation_s[worlds])
-        some = self._problem.select(worlds)
-        return some.best_frames(latest, self._s_per_mbit[worlds], self._propagation_s[worlds])
-
-
 class Balance:
     """All tasks at once go towards their response, `damping` of the way.
 
     A world about to try what it has tried before is settled: from there on it would go round in circles.
     """
 
-    def __init__(self, problem: OffloadProblem, config: SearchConfig) -> None:
-        self._response = Response(problem)
+    def __init__(self, problem: OffloadProblem, config: SearchConfig, response: Response) -> None:
+        self._response = response
         self._damping = config.damping
         self._nothing = torch.full_like(problem.tasks.frames, -1)
         self._tried: list[Tensor] = []  # [E, n] frames of every iteration
@@ -105,8 +110,8 @@ class Balance:
 class Coordinate:
     """One task after another moves to its response; a world is settled once a whole round moved none."""
 
-    def __init__(self, problem: OffloadProblem, config: SearchConfig) -> None:
-        self._response = Response(problem)
+    def __init__(self, problem: OffloadProblem, config: SearchConfig, response: Response) -> None:
+        self._response = response
         self._turn = 0
         self._still = torch.zeros_like(problem.worlds.slot)  # [E] turns without a move
 
@@ -122,7 +127,7 @@ class Coordinate:
         return Proposal(proposed, self._still[worlds] >= n_tasks)
 
 
-SCHEDULES: dict[ScheduleName, Callable[[OffloadProblem, SearchConfig], Schedule]] = {
+SCHEDULES: dict[ScheduleName, Callable[[OffloadProblem, SearchConfig, Response], Schedule]] = {
     ScheduleName.bisection: Bisection,
     ScheduleName.balance: Balance,
     ScheduleName.coordinate: Coordinate,

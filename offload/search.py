@@ -22,13 +22,15 @@ class Stop(IntEnum):
     """Why the search of a world ended.
 
     worse: its mean delay exceeded that of the iteration before. balanced: the branches of every task take equally long,
-    within the tolerance. settled: the schedule has nothing left to try. budget: K_max routings.
+    within the tolerance. settled: the schedule has nothing left to try. budget: K_max routings. uncontested: the same
+    packets would be routed again, and lose too little to others for that to pay.
     """
 
     worse = 0
     balanced = 1
     settled = 2
     budget = 3
+    uncontested = 4
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,12 @@ class Decision:
 def search(problem: OffloadProblem, router: Router, config: SearchConfig) -> Decision:
     """Alternate between ratios and routing until a world is balanced, gets worse, settles or runs out of iterations.
 
-    Returns for every world the best iteration seen, so never one worse than the start; with `polish` moved to the best
-    ratios on its paths.
+    Returns for every world the best iteration seen, so never one worse than the start; with `polish` each is first
+    moved to the best ratios on its paths.
     """
     shape, device = problem.tasks.frames.shape, problem.tasks.frames.device
-    schedule = SCHEDULES[config.schedule](problem, config)
+    response = Response(problem)
+    schedule = SCHEDULES[config.schedule](problem, config, response)
     seconds = torch.full((config.iterations, *shape), torch.nan, dtype=torch.float64, device=device)
     trace = Trace(
         offloaded=torch.full((config.iterations, *shape), -1, device=device),
@@ -98,16 +101,21 @@ def search(problem: OffloadProblem, router: Router, config: SearchConfig) -> Dec
     offloaded = (problem.tasks.frames * config.initial_ratio).round().long()
     best: Evaluation | None = None
     for iteration in range(config.iterations):
-        latest = problem.select(active).evaluate(offloaded, router)
+        some = problem.select(active)
+        latest = some.evaluate(offloaded, router)
         _record(trace, iteration, active, latest)
-        mean_s = latest.mean_s
-        better = (mean_s < least_s[active]).nonzero().squeeze(1)
+        mean_s, found = latest.mean_s, latest
+        uncontested = torch.zeros_like(active, dtype=torch.bool)
+        if config.polish:
+            found, held = _polished(some, latest, response(active, latest))
+            uncontested = ~held & (some.lost_to_others(found) < config.contested)
+        better = (found.mean_s < least_s[active]).nonzero().squeeze(1)
         won = active[better]
-        least_s[won], trace.best[won] = mean_s[better], iteration
+        least_s[won], trace.best[won] = found.mean_s[better], iteration
         if best is None:
-            best = latest
+            best = found
         else:
-            _put(best, won, _take(latest, better))
+            _put(best, won, _take(found, better))
 
         proposal = schedule.propose(active, latest)
         longer = torch.maximum(latest.delay.small_s, latest.delay.offloaded_s)
@@ -115,32 +123,33 @@ def search(problem: OffloadProblem, router: Router, config: SearchConfig) -> Dec
         worse = (mean_s > previous_s[active]) & config.stop_when_worse
         previous_s[active] = mean_s
         for stop, applies in (
+            (Stop.uncontested, uncontested),
             (Stop.settled, proposal.settled),
             (Stop.balanced, balanced),
             (Stop.worse, worse),
         ):
             trace.stop[active[applies]] = int(stop)
-        left = (~(proposal.settled | balanced | worse)).nonzero().squeeze(1)
+        left = (~(uncontested | proposal.settled | balanced | worse)).nonzero().squeeze(1)
         active, offloaded = active[left], proposal.offloaded[left]
         if not len(active):
             break
     assert best is not None
-    if config.polish:
-        _polish(problem, best)
     return Decision(problem.tasks, best, _shorten(trace))
 
 
-def _polish(problem: OffloadProblem, best: Evaluation) -> None:
-    """Move every task of `best` to its best number of frames on the paths found, in worlds where that helps.
+def _polished(problem: OffloadProblem, routed: Evaluation, response: Tensor) -> tuple[Evaluation, Tensor]:
+    """`routed` with every task moved to its `response` [E, n], its best number of frames on these paths, in worlds
+    where that helps; and [E] the worlds where a task had to stay.
 
-    A task stays if one of its packets would appear or vanish, for then other paths would be due.
+    A task stays if one of its packets would appear or vanish, for then other paths are due.
     """
-    response = Response(problem)(torch.arange(len(best.offloaded), device=best.offloaded.device), best)
-    sends, keeps = best.offloaded > 0, best.offloaded < problem.tasks.frames
-    same_packets = ((response > 0) == sends) & ((response < problem.tasks.frames) == keeps)
-    polished = problem.evaluate_on(torch.where(same_packets, response, best.offloaded), best.routes)
-    better = (polished.mean_s < best.mean_s).nonzero().squeeze(1)
-    _put(best, better, _take(polished, better))
+    model_mbit, data = problem.design.sizes(problem.tasks, response)
+    same_packets = (model_mbit > 0) == (routed.model_mbit > 0)
+    same_packets &= (data.size_mbit > 0) == (routed.data.size_mbit > 0)
+    moved = problem.evaluate_on(torch.where(same_packets, response, routed.offloaded), routed.routes)
+    worse = (moved.mean_s >= routed.mean_s).nonzero().squeeze(1)
+    _put(moved, worse, _take(routed, worse))
+    return moved, ~same_packets.all(1)
 
 
 def _record(trace: Trace, iteration: int, worlds: Tensor, latest: Evaluation) -> None:

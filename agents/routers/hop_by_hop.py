@@ -30,7 +30,10 @@ class HopByHopRouter(ABC):
         simulator = RoutingSimulator(ephemeris, config)
         simulator.reset(worlds)
         self.begin(simulator)
-        while len(turn := simulator.turn()):
-            score = self.score(simulator, turn).clamp(max=torch.finfo(torch.float32).max)
-            simulator.step(turn, score.masked_fill(~turn.legal, torch.inf).argmin(1))
+        # A game of small steps, of which torch does less around each. What outlives it was made before: tensors born
+        # in inference mode may not be changed outside of it.
+        with torch.inference_mode():
+            while len(turn := simulator.turn()):
+                score = self.score(simulator, turn).clamp(max=torch.finfo(torch.float32).max)
+                simulator.step(turn, score.masked_fill(~turn.legal, torch.inf).argmin(1))
         return Routes(links=simulator.paths, delivered=simulator.delivered)

@@ -44,6 +44,7 @@ class LearnedRouter(HopByHopRouter):
         self._observer = Observer(simulator)
         self._utility = self.policy.utility.to(simulator.device)
 
-    @torch.no_grad()
     def score(self, simulator: RoutingSimulator, turn: Turn) -> Tensor:
-        return -self._utility(self._observer(turn))
+        # Part by part, so that what is observed is still in the cache when it is judged.
+        parts = self._observer.parts(turn)
+        return -torch.cat([self._utility.judge(self._observer(part)) for part in parts])

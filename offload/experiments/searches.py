@@ -22,12 +22,16 @@ OUT_OF_BALANCE = 0.05
 def searches(config: SearchConfig) -> dict[str, SearchConfig]:
     """What is compared: Algorithm 1 as printed, its bisection without its stopping rule, and the better schedules."""
     patient = replace(PAPER_SEARCH, stop_when_worse=False)
+    to_the_end = replace(
+        config, schedule=ScheduleName.balance, iterations=12, stop_when_worse=False, contested=0.0
+    )
     return {
         "Algorithm 1": PAPER_SEARCH,
         "bisection": patient,
         "balance": replace(config, schedule=ScheduleName.balance, stop_when_worse=False),
         "one routing": replace(config, schedule=ScheduleName.balance, iterations=1, polish=True),
-        "half steps": replace(config, schedule=ScheduleName.balance, stop_when_worse=False, damping=0.5),
+        "balance to the end": to_the_end,
+        "half steps": replace(to_the_end, damping=0.5),
         "coordinate": replace(patient, schedule=ScheduleName.coordinate, iterations=32),
     }
 

@@ -56,6 +56,18 @@ def test_without_the_prior_the_network_says_it_all(kind: UtilityKind) -> None:
 
 
 @pytest.mark.parametrize("kind", UtilityKind)
+def test_judging_in_parts_gives_the_same_values_without_a_gradient(
+    kind: UtilityKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, observation = trained(kind), observations()
+    whole = network(observation)
+    monkeypatch.setattr("agents.networks._ROWS_IN_CACHE", 7)
+    judged = network.judge(observation)
+    torch.testing.assert_close(judged, whole)
+    assert whole.requires_grad and not judged.requires_grad
+
+
+@pytest.mark.parametrize("kind", UtilityKind)
 def test_agents_do_not_influence_each_other(kind: UtilityKind) -> None:
     network, observation = trained(kind), observations()
     torch.testing.assert_close(network(observation)[7:9], network(observation[7:9]))

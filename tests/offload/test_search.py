@@ -19,6 +19,7 @@ from offload.config import (
     SearchConfig,
 )
 from offload.problem import OffloadProblem
+from offload.schedules import Response
 from offload.schemes import SCHEMES
 from offload.search import Stop, search
 from offload.tasks import Tasks, sample_tasks
@@ -95,6 +96,46 @@ def test_polishing_balances_on_the_paths_found(ephemeris: Ephemeris, computing: 
     for step in (-1, 1):  # no task gains by a frame more or less on these paths
         other = problem.evaluate_on(smooth.offloaded + step, smooth.routes)
         assert (other.delay.total_s >= smooth.delay.total_s - 1e-6).all()
+
+
+def test_every_routing_is_polished(problem: OffloadProblem) -> None:
+    """So a search that polishes is at least as good as polishing any one of its iterations."""
+    router = ROUTERS["look_ahead_2"]()
+    config = SearchConfig(iterations=4, contested=0.0)
+    decision = search(problem, router, config)
+    trace = decision.trace
+    assert trace is not None
+    for iteration in range(len(trace.offloaded)):
+        there = (trace.iterations > iteration).nonzero().squeeze(1)
+        some = problem.select(there)
+        routed = some.evaluate(trace.offloaded[iteration, there], router)
+        response = Response(some)(torch.arange(len(there)), routed)
+        moves = ((response > 0) & (response < some.tasks.frames)) & (routed.offloaded > 0)
+        moves &= routed.offloaded < some.tasks.frames
+        polished = some.evaluate_on(torch.where(moves, response, routed.offloaded), routed.routes)
+        assert (decision.chosen.mean_s[there] <= polished.mean_s + 1e-9).all()
+
+
+def test_only_contested_worlds_are_routed_again(problem: OffloadProblem) -> None:
+    router = ROUTERS["look_ahead_2"]()
+    once = search(problem, router, SearchConfig(iterations=1)).chosen
+    lost = problem.lost_to_others(once)
+    assert (lost >= 0).all() and (lost < 1).all()
+    limit = float(lost.median())
+    trace = search(problem, router, SearchConfig(contested=limit)).trace
+    assert trace is not None
+    stopped = trace.stop == Stop.uncontested
+    assert (lost[stopped] < limit).all() and (trace.iterations[stopped] == 1).all() and stopped.any()
+    assert (trace.iterations[lost >= limit] == 2).any()
+    every = search(problem, router, SearchConfig(contested=0.0)).trace
+    assert every is not None and not (every.stop == Stop.uncontested).any()
+
+
+def test_who_is_alone_loses_nothing_to_others(ephemeris: Ephemeris) -> None:
+    """One task's two packets go opposite ways: on its cheapest path a data packet shares no link, just relays."""
+    problem = small_problem(ephemeris, 6, 1)
+    evaluation = problem.evaluate(problem.tasks.frames // 2, ROUTERS["dijkstra"]())
+    assert (problem.lost_to_others(evaluation) < 0.002).all()
 
 
 def test_worlds_do_not_influence_one_another(problem: OffloadProblem) -> None:

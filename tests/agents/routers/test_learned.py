@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from agents.config import UtilityConfig
 from agents.networks import build_utility
@@ -47,3 +48,12 @@ def test_runs_on_another_load_and_constellation(ephemeris, star, config):
     learned = LearnedRouter(untrained(ephemeris, LoadView.neighbours))
     worlds = sample_worlds(star, TaskConfig(n_tasks=11), 5, seed=4)
     assert learned.route(star, worlds, config).delivered.float().mean() > 0.8
+
+
+def test_routing_in_parts_changes_nothing(ephemeris, config, monkeypatch):
+    """A CPU observes and judges some satellites at a time; how many must not show."""
+    worlds = sample_worlds(ephemeris, TaskConfig(n_tasks=6), 4, seed=9)
+    learned = LearnedRouter(untrained(ephemeris, LoadView.announced))
+    whole = learned.route(ephemeris, worlds, config)
+    monkeypatch.setattr("envs.observation._ROWS_IN_CACHE", 3)
+    assert torch.equal(learned.route(ephemeris, worlds, config).links, whole.links)

@@ -55,6 +55,7 @@ def test_same_input_gives_the_same_routes(name, ephemeris, config):
     first, again, fresh = (r.route(ephemeris, worlds, config) for r in (router, router, ROUTERS[name]()))
     for other in (again, fresh):
         assert torch.equal(first.links, other.links) and torch.equal(first.delivered, other.delivered)
+    assert not first.links.is_inference() and not first.delivered.is_inference(), "nobody could change them"
 
 
 @pytest.mark.parametrize("name", sorted(ROUTERS.keys() - DRAWN))
