@@ -63,9 +63,9 @@ class Announcements:
             self._sent[late] = (where[stays], amount[stays], sender[sends], path[sends], direction[sends])
 
     def announce(
-        self, packet: Tensor, satellite: Tensor, alive: Tensor, constants: Tensor, size_mbit: Tensor
+        self, packet: Tensor, satellite: Tensor, alive: Tensor | None, constants: Tensor, size_mbit: Tensor
     ) -> None:
-        """Replace the announcements by those of `packet` [N], held by `satellite` [N], where `alive` [N] bool.
+        """Replace the announcements by those of `packet` [N], held by `satellite` [N], where `alive` [N] if given.
 
         constants [E*P, 5] and size_mbit [E*P] are the simulator's, of all packets.
         """
@@ -73,7 +73,9 @@ class Announcements:
         size = size_mbit.index_select(0, packet)
         path, directions, records, amounts = [], [], [], []
         hops = self._ephemeris.cost_to_go[:, HOPS].index_select(0, goal_row + satellite)
-        moving = (hops < UNREACHABLE_HOPS) & alive
+        moving = hops < UNREACHABLE_HOPS
+        if alive is not None:
+            moving = moving & alive
         for _ in range(ANNOUNCED_HOPS):
             direction = self._ephemeris.cost_to_go[:, DIRECTION].index_select(0, goal_row + satellite).long()
             path.append(torch.where(moving, satellite, -1))

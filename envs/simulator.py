@@ -436,14 +436,17 @@ class RoutingSimulator:
         # The one question a step asks of its device: how many decide. Without asking, who else is alive is not known.
         asked = self.device.type == "cpu"
         listed = self._alive.nonzero().squeeze(1) if asked else self._index
-        alive = self._alive.index_select(0, listed)
+        alive = None if asked else self._alive
         satellite = self._satellite.index_select(0, listed)
         node = self._node_row.index_select(0, listed) + satellite
         # First come first served: of the packets at a satellite the least (arrival, packet number) is served.
         order = self._arrival.index_select(0, listed) * (self.n_worlds * self.n_packets) + listed
-        order = order.masked_fill_(~alive, _NOBODY)
+        if alive is not None:
+            order.masked_fill_(~alive, _NOBODY)
         self._heads.scatter_reduce_(0, node, order, "amin")
-        first = (self._heads.index_select(0, node) == order) & alive
+        first = self._heads.index_select(0, node) == order
+        if alive is not None:
+            first = first & alive
         head = first.nonzero().squeeze(1)
         self._heads.index_fill_(0, node, _NOBODY)
         packet = listed.index_select(0, head)
