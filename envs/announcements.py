@@ -65,7 +65,7 @@ class Announcements:
     def announce(
         self, packet: Tensor, satellite: Tensor, alive: Tensor | None, constants: Tensor, size_mbit: Tensor
     ) -> None:
-        """Replace the announcements by those of `packet` [N], held by `satellite` [N]; of those `alive` [N] bool, if given.
+        """Replace the announcements by those of `packet` [N], held by `satellite` [N], where `alive` [N] if given.
 
         constants [E*P, 5] and size_mbit [E*P] are the simulator's, of all packets.
         """

@@ -6,6 +6,8 @@ the normalised tokens, so K(x^r) = (sum_i v_i/|v_i|) . (sum_j e_j/|e_j|): O(N_V 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,6 +15,7 @@ from torch import Tensor
 from models.interface import Encoding
 
 
+@lru_cache(maxsize=64)
 def _overlap(tokens: int, regions: int) -> Tensor:
     """Share of each token (one axis) that lies in each region, [regions, tokens]; columns sum to 1."""
     token_edge = torch.linspace(0, 1, tokens + 1)
@@ -25,14 +28,10 @@ def _overlap(tokens: int, regions: int) -> Tensor:
 def attention_sum(encoding: Encoding, regions: tuple[int, int]) -> Tensor:
     """K of eq. (2) for a grid of regions, [rows, columns]: the raw sum, as printed.
 
-    A token that lies across a border counts for both regions by area. Prompt tokens without visible content
-    (function words, padding) are left out; where none has any, all are used.
+    A token that lies across a border counts for both regions by area.
     """
     rows, columns = encoding.grid
-    prompt = encoding.prompt[encoding.content] if bool(encoding.content.any()) else encoding.prompt
-    towards = F.normalize(prompt.float(), dim=-1).sum(0)  # [D]
-    per_token = (F.normalize(encoding.image.float(), dim=-1) @ towards).view(rows, columns)
-    return _overlap(rows, regions[0]) @ per_token @ _overlap(columns, regions[1]).T
+    return _overlap(rows, regions[0]) @ encoding.attended @ _overlap(columns, regions[1]).T
 
 
 def attention_mean(encoding: Encoding, regions: tuple[int, int]) -> Tensor:

@@ -12,6 +12,7 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image
@@ -49,8 +50,10 @@ class Codec:
         return out.getvalue()
 
 
-def _decode(data: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(data)) as opened:
+def _decode(data: bytes, format: str) -> np.ndarray:
+    with Image.open(
+        io.BytesIO(data), formats=(format,)
+    ) as opened:  # trying every reader takes as long as reading
         return np.array(opened.convert("RGB"))  # a copy: the file's own buffer is read-only
 
 
@@ -61,10 +64,15 @@ def edges(length: int, parts: int) -> np.ndarray:
     return np.rint(np.linspace(0, length, parts + 1)).astype(int)
 
 
+@lru_cache(maxsize=64)
+def _part_of(length: int, parts: int) -> np.ndarray:
+    """Which part each pixel of a side lies in, [length]."""
+    return np.repeat(np.arange(parts), np.diff(edges(length, parts)))
+
+
 def on_pixels(regions: np.ndarray, height: int, width: int) -> np.ndarray:
     """One value per region [rows, columns, ...] spread over the pixels of an image, [height, width, ...]."""
-    rows, columns = edges(height, regions.shape[0]), edges(width, regions.shape[1])
-    return np.repeat(np.repeat(regions, np.diff(rows), 0), np.diff(columns), 1)
+    return regions[_part_of(height, regions.shape[0])][:, _part_of(width, regions.shape[1])]
 
 
 def region_means(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
@@ -118,19 +126,19 @@ def encode_whole(image: np.ndarray, codec: Codec, scale: float = 1.0) -> bytes:
     return _HEAD.pack(b"W", _FORMATS.index(codec.format), height, width, 1, 1) + codec.encode(image)
 
 
-def _restore_whole(data: bytes, height: int, width: int, shape: tuple[int, int]) -> np.ndarray:
-    image = _decode(data)
+def _restore_whole(data: bytes, format: str, height: int, width: int, shape: tuple[int, int]) -> np.ndarray:
+    image = _decode(data, format)
     if image.shape[:2] == (height, width):
         return image
     return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def _restore_regions(data: bytes, height: int, width: int, shape: tuple[int, int]) -> np.ndarray:
+def _restore_regions(data: bytes, format: str, height: int, width: int, shape: tuple[int, int]) -> np.ndarray:
     (length,) = struct.unpack_from("<H", data)
     packed = np.frombuffer(zlib.decompress(data[2 : 2 + length]), np.uint8)
     codes = (packed[:, None] >> np.array([0, 2, 4, 6], np.uint8)) & 3
     kept = codes.ravel()[: shape[0] * shape[1]].reshape(shape) > 0
-    return _decode(data[2 + length :]) * on_pixels(kept, height, width)[..., None]
+    return _decode(data[2 + length :], format) * on_pixels(kept, height, width)[..., None]
 
 
 _RESTORE = {b"R": _restore_regions, b"W": _restore_whole}
@@ -140,5 +148,7 @@ def restore(data: bytes) -> np.ndarray:
     """The image [h, w, 3] uint8 from coded bytes; dropped regions are black. ValueError on foreign bytes."""
     if len(data) < _HEAD.size or data[:1] not in _RESTORE:
         raise ValueError("these bytes are not an image coded by models.codec")
-    kind, _, height, width, rows, columns = _HEAD.unpack_from(data)
-    return _RESTORE[kind](data[_HEAD.size :], height, width, (rows, columns))
+    kind, format, height, width, rows, columns = _HEAD.unpack_from(data)
+    if format >= len(_FORMATS):
+        raise ValueError(f"these bytes name a picture format, {format}, that models.codec does not know")
+    return _RESTORE[kind](data[_HEAD.size :], _FORMATS[format], height, width, (rows, columns))

@@ -38,10 +38,15 @@ class Request:
 
 
 class Compressor(ABC):
-    """Image in, coded bytes out. needs_truth: it asks for `Request.relevant`, which no satellite knows."""
+    """Image in, coded bytes out.
+
+    needs_truth  it asks for `Request.relevant`, which no satellite knows
+    image_alone  its bytes depend on the image and on nothing else of the request
+    """
 
     name: str
     needs_truth: ClassVar[bool] = False
+    image_alone: ClassVar[bool] = False
 
     @abstractmethod
     def compress(self, request: Request) -> bytes: ...
@@ -70,6 +75,7 @@ class NoCompression(Compressor):
     """The whole image without loss."""
 
     name: str = "none"
+    image_alone: ClassVar[bool] = True
 
     def compress(self, request: Request) -> bytes:
         return encode_whole(request.image, Codec("PNG"))
@@ -82,6 +88,7 @@ class UniformResize(Compressor):
     scale: float = 0.5
     codec: Codec = LOSSY
     name: str = "resize"
+    image_alone: ClassVar[bool] = True
 
     def compress(self, request: Request) -> bytes:
         return encode_whole(request.image, self.codec, self.scale)
@@ -93,6 +100,7 @@ class JpegQuality(Compressor):
 
     quality: int = 50
     name: str = "jpeg"
+    image_alone: ClassVar[bool] = True
 
     def compress(self, request: Request) -> bytes:
         return encode_whole(request.image, Codec("JPEG", self.quality))

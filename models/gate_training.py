@@ -7,6 +7,7 @@ out-of-fold predictions: a calibrated confidence of 0.7 then means that outputs 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,11 +61,13 @@ class CalibratedGate:
         return float(self.maps[stage](self.gate.eval().estimate(encoding, steps, stage)))
 
 
-def gate_inputs(traces: list[Trace], config: GateConfig) -> list[Tensor]:
-    """Inputs of every stage, [n, F_i] each."""
-    image = [image_features(trace.encoding, config.prompt_aware) for trace in traces]
+def gate_inputs(
+    traces: list[Trace], config: GateConfig, known: Sequence[Tensor] | None = None
+) -> list[Tensor]:
+    """Inputs of every stage, [n, F_i] each. known: the traces' `image_features`, when the caller has them already."""
+    image = known or [image_features(trace.encoding, config.prompt_aware) for trace in traces]
     return [
-        torch.stack([stage_features(t, config, stage, known) for t, known in zip(traces, image, strict=True)])
+        torch.stack([stage_features(t, config, stage, seen) for t, seen in zip(traces, image, strict=True)])
         for stage in range(config.stages)
     ]
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from models.devices import ModelSize, NetworkCost
@@ -41,6 +43,28 @@ class Encoding:
     content: Tensor
     grid: tuple[int, int]
     state: object = None
+
+    @cached_property
+    def attended(self) -> Tensor:
+        """Sum over the prompt's tokens of their cosines with each image token, [rows, columns]: eq. (2) of one token.
+
+        Prompt tokens without visible content (function words, padding) are left out; where none has any, all are used.
+        Kept, because every compressor that is tried on a sample asks for it.
+        """
+        prompt = self.prompt[self.content] if bool(self.content.any()) else self.prompt
+        towards = F.normalize(prompt.float(), dim=-1).sum(0)  # [D]
+        return (F.normalize(self.image.float(), dim=-1) @ towards).view(self.grid)
+
+    def in_the_plane(self) -> Encoding:
+        """An encoding of two dimensions with the same `attended`: all that compressors need, in little memory.
+
+        Each image token keeps its mean cosine with the words as its cosine with the first axis, where all words lie.
+        """
+        words = int(self.content.sum()) or len(self.content)
+        along = (self.attended.flatten() / words).clamp(-1.0, 1.0)
+        image = torch.stack([along, (1.0 - along**2).sqrt()], -1)
+        prompt = torch.tensor([[1.0, 0.0]]).expand(words, 2)
+        return Encoding(image, prompt, torch.ones(words, dtype=torch.bool), self.grid)
 
 
 @dataclass(frozen=True)

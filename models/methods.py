@@ -118,11 +118,15 @@ class Tabi(Method):
         self.rule = max(scores, key=lambda r: np.nan_to_num(auroc(np.array(scores[r]), right)))
         self.calibrated = Isotonic.fit(np.array(scores[self.rule]), train.small_score)
 
+    def chance(self, record: Record) -> np.ndarray:
+        """The probability that its rule reads off every answer, uncalibrated, [n]."""
+        return np.array([_answer_probability(trace, self.rule) for trace in record.traces])
+
     def confidence(self, test: Record) -> np.ndarray:
         """Calibrated probability that the onboard answer is right, [n]."""
         if self.calibrated is None:
             raise RuntimeError("Tabi has not been fitted")
-        return self.calibrated(np.array([_answer_probability(t, self.rule) for t in test.traces]))
+        return self.calibrated(self.chance(test))
 
     def plan(self, test: Record, share: float) -> Plan:
         confidence = self.confidence(test)
@@ -168,8 +172,13 @@ def agreement(record: Record) -> np.ndarray:
 
 
 def no_gain(record: Record) -> np.ndarray:
-    """1 minus what the ground's answer is better by, [n]: sending pays where this is low. Needs true answers."""
-    return 1.0 - np.clip(record.large_score - record.small_score, 0.0, 1.0)
+    """What the onboard answer is better by, from -1..1 put on 0..1, [n]: sending pays below 1/2. Needs true answers.
+
+    The mean of this over the samples sent is exactly what sending them changes, so the order by its expectation is
+    the best there is for accuracy. Losses count as well: where the ground is now and then wrong and the satellite
+    right, as on scenes, leaving them out misleads the gate.
+    """
+    return 0.5 * (1.0 + record.small_score - record.large_score)
 
 
 @dataclass
@@ -186,15 +195,19 @@ class Gated(Method):
     target: Callable[[Record], np.ndarray] = agreement
     gate: CalibratedGate | None = field(default=None, init=False)
 
+    def _inputs(self, record: Record) -> list[torch.Tensor]:
+        known = record.image_features if self.config.prompt_aware else None
+        return gate_inputs(record.traces, self.config, known)
+
     def fit(self, train: Record, seed: int) -> None:
         target = torch.tensor(self.target(train), dtype=torch.float32)
-        self.gate = fit_calibrated(gate_inputs(train.traces, self.config), target, self.config, seed=seed)
+        self.gate = fit_calibrated(self._inputs(train), target, self.config, seed=seed)
 
     def confidences(self, test: Record) -> np.ndarray:
         """Calibrated confidence of every stage, [n, I]."""
         if self.gate is None:
             raise RuntimeError(f"{self.name} has not been fitted")
-        return self.gate.confidences(gate_inputs(test.traces, self.config))
+        return self.gate.confidences(self._inputs(test))
 
     def plan(self, test: Record, share: float) -> Plan:
         return self.plan_from(self.confidences(test), test, share)

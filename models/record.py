@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from torch import Tensor
 
+from models.gate import image_features
 from models.interface import Trace, VisionLanguageModel
 from models.sample import Sample, SampleError, Task
 from models.similarity import quality
@@ -33,6 +36,11 @@ class Record:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    @cached_property
+    def image_features(self) -> list[Tensor]:
+        """What gates see before decoding, one tensor a sample; computed once for all gates."""
+        return [image_features(trace.encoding, prompt_aware=True) for trace in self.traces]
 
     @property
     def tokens(self) -> np.ndarray:

@@ -17,7 +17,8 @@ class SpaceVerseConfig(Stream):
     samples          size of the data set, at most this many are read; training_share of them fits the gates
     training_share   the paper: 5%
     test_samples     samples judged per seed
-    compression_samples  part of them, per task, that every compressor is tried on
+    compression_samples  part of them, per task, that every compressor of Figs. 3 and 12 is tried on
+    checked_samples  part of them, per task, on which Fig. 9 and the compression one would fly with are judged
     share            offloaded share at which methods are compared in Fig. 9
     target_loss      relative loss of accuracy for which compression is chosen on the training samples
     attention        whose patches and words give eq. (2): own (the small model's) or clip
@@ -33,6 +34,7 @@ class SpaceVerseConfig(Stream):
     training_share: float = 0.05
     test_samples: int = 4500
     compression_samples: int = 40
+    checked_samples: int = 300
     share: float = 0.4
     target_loss: float = 0.05
     attention: str = "own"
@@ -47,7 +49,12 @@ class SpaceVerseConfig(Stream):
         for name in ("training_share", "share", "target_loss"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise refuse(name, "it must lie in 0..1")
-        for name, least in (("test_samples", 6), ("compression_samples", 2), ("satellites", 1)):
+        for name, least in (
+            ("test_samples", 6),
+            ("compression_samples", 2),
+            ("checked_samples", 2),
+            ("satellites", 1),
+        ):
             if getattr(self, name) < least:
                 raise refuse(name, f"at least {least}")
         if self.samples * self.training_share < 60:

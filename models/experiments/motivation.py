@@ -49,11 +49,9 @@ def redundancy_table(runs: Sequence[Seeded], delivery: Delivery, samples_per_tas
             scores, masked = [], []
             for run in runs:
                 picked = run.rows_of(task)[:samples_per_task]
-                _, images = delivery.compress(compressor, run.test, picked)
-                scores.append(
-                    float(delivery.scores([run.test.samples[row] for row in picked], images).mean())
-                )
-                masked.append(float(np.mean([(image.sum(-1) == 0).mean() for image in images])))
+                arrived = delivery.judge(compressor, run.test, picked)
+                scores.append(float(arrived.scores.mean()))
+                masked.append(float(arrived.black.mean()))
             shown = share if kind == "random" else float(np.mean(masked))
             rows.append(
                 {"task": task.value, "mask": kind, "masked_share": shown, **summary(scores, "accuracy")}

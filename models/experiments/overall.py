@@ -60,7 +60,7 @@ def methods_tables(
     compressors  per task one for every seed
     here         processors measured on this machine; None: `workload` is that already
     """
-    spread = DAY_S * config.satellites / config.compression_samples
+    spread = DAY_S * config.satellites / config.checked_samples
     timings = {"fig9": workload, "fig9_contact": replace(workload, interval_s=spread, downlinks=downlinks)}
     if here is not None:
         timings["fig9_here"] = here
@@ -70,15 +70,14 @@ def methods_tables(
             {name: {} for name in timings} for _ in runs[0].methods
         ]
         for run, compressor in zip(runs, compressors[task], strict=True):
-            picked = run.rows_of(task)[: config.compression_samples]
+            picked = run.rows_of(task)[: config.checked_samples]
             part = run.test.select(picked)
-            lossless, _ = delivery.compress(NoCompression(), run.test, picked)
-            coded, images = delivery.compress(compressor, run.test, picked)
-            arrived = delivery.scores(part.samples, images)
+            lossless = delivery.judge(NoCompression(), run.test, picked)
+            arrived = delivery.judge(compressor, run.test, picked)
             for number, method in enumerate(run.methods):
                 plan = run.plan(method, picked, config.share)
-                seen = replace(part, large_score=arrived) if method.compresses else part
-                sizes = coded if method.compresses else lossless
+                seen = replace(part, large_score=arrived.scores) if method.compresses else part
+                sizes = (arrived if method.compresses else lossless).sizes
                 early = plan.offloaded & (plan.decoded == 0) if plan.looked else np.zeros(len(part), bool)
                 values = {
                     "accuracy": float(final_scores(method, seen, plan).mean()),

@@ -98,16 +98,23 @@ def half(row: Row, column: str) -> float:
     return value if isinstance(value, float) and value == value else 0.0
 
 
-def _lines(x: str, y: str, group: str, *, labels: tuple[str, str], log: bool = False) -> Draw:
-    """A line with error bars per value of `group`."""
+def _lines(
+    x: str, y: str, group: str, *, labels: tuple[str, str], log: bool = False, bars_every: int = 1
+) -> Draw:
+    """A line with error bars per value of `group`.
+
+    bars_every: only every so many points have a bar, by turns, where many lines have points at the same x.
+    """
 
     def draw(panel: Any, rows: list[Row]) -> None:
-        for name in dict.fromkeys(str(row[group]) for row in rows):
+        names = list(dict.fromkeys(str(row[group]) for row in rows))
+        for place, name in enumerate(names):
             mine = sorted((row for row in rows if row[group] == name), key=lambda row: number(row, x))
             panel.errorbar(
                 [number(row, x) for row in mine],
                 [number(row, y) for row in mine],
                 yerr=[half(row, y) for row in mine],
+                errorevery=(place % bars_every, bars_every),
                 label=GROUPED.get(name, name) if group in ("mask", "compressor") else name,
                 color=COLOURS.get(name),
                 marker="o" if len(mine) < 8 else None,
@@ -125,17 +132,24 @@ def _lines(x: str, y: str, group: str, *, labels: tuple[str, str], log: bool = F
     return draw
 
 
-def _scatter(x: str, y: str, *, labels: tuple[str, str], chosen: Callable[[Row], bool] = lambda row: True):
-    """A point with both error bars per method."""
+def _scatter(
+    x: str,
+    y: str,
+    *,
+    labels: tuple[str, str],
+    chosen: Callable[[Row], bool] = lambda row: True,
+    times: float = 1.0,
+) -> Draw:
+    """A point with both error bars per method; times: factor of x, for its unit."""
 
     def draw(panel: Any, rows: list[Row]) -> None:
         for row in rows:
             if chosen(row):
                 name = str(row["method"])
                 panel.errorbar(
-                    number(row, x),
+                    times * number(row, x),
                     number(row, y),
-                    xerr=half(row, x),
+                    xerr=times * half(row, x),
                     yerr=half(row, y),
                     label=name,
                     color=COLOURS.get(name),
@@ -167,7 +181,9 @@ def _bars(panel: Any, rows: list[Row]) -> None:
     for row in rows:
         name = str(row["model"])
         panel.bar(
-            name,
+            f"{name}\n(timed as {row['timed_as']},\n{number(row, 'weights_gb'):.1f} GB)"
+            if "weights_gb" in row
+            else name,
             number(row, "accuracy"),
             yerr=half(row, "accuracy"),
             color=COLOURS[name],
@@ -211,7 +227,7 @@ def _contact(panel: Any, rows: list[Row]) -> None:
             altitude, [100 * number(row, column) for row in rows], marker="o", markersize=4, label=label
         )
     panel.set_xlabel("altitude, km")
-    panel.set_ylabel("%")
+    panel.set_ylabel("share, %")
     panel.set_ylim(bottom=0)
 
 
@@ -224,13 +240,19 @@ DRAWN: dict[str, dict[str, Draw]] = {
     "fig4_contact": {"fig4_contact": _contact},
     "fig4": {"fig4": _ground_only},
     "fig9": {"fig9": _scatter("latency_mean_s", "accuracy", labels=SECONDS), "fig9_parts": _stacked},
-    "fig9_here": {"fig9_here": _scatter("latency_mean_s", "accuracy", labels=SECONDS)},
-    "fig10": {"fig10": _lines("share", "accuracy", "method", labels=("offloaded share", "accuracy"))},
+    "fig9_here": {
+        "fig9_here": _scatter(
+            "latency_mean_s", "accuracy", labels=("mean latency, ms", "accuracy"), times=1e3
+        )
+    },
+    "fig10": {
+        "fig10": _lines("share", "accuracy", "method", labels=("offloaded share", "accuracy"), bars_every=4)
+    },
     "fig11": {
         "fig11": _scatter(
             "onboard_s_saved",
             "accuracy",
-            labels=("onboard seconds saved a sample", "accuracy"),
+            labels=("onboard seconds saved a sample, 40% offloaded", "accuracy"),
             chosen=lambda row: row["share"] == 0.4,
         )
     },

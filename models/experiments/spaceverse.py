@@ -72,7 +72,7 @@ def run(
     )
     yield from fig9
     say("Fig. 12")
-    yield from compression_tables(runs, delivery, number, chosen, config.target_loss)
+    yield from compression_tables(runs, delivery, number, config.checked_samples, chosen, config.target_loss)
     yield headline_table(fig9[0])
     yield from left_out(errors)
 

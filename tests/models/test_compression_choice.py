@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.compression_choice import QUALITIES, REGIONS, choose_compressor, relative_loss
+from models.compression_choice import FIRST_SAMPLES, QUALITIES, REGIONS, choose_compressor, relative_loss
 
 FULL = np.ones(400)
 
@@ -13,10 +13,10 @@ FULL = np.ones(400)
 def judge_with(loss_per_quality: float, loss_per_alpha: float):
     """Bytes and scores that follow a formula; losses are spread over samples without noise."""
 
-    def judge(compressor):
+    def judge(compressor, number):
         lost = loss_per_quality * (100 - compressor.codec.quality) / 100 + loss_per_alpha * compressor.alpha
         size = 10.0 * compressor.codec.quality * (1 - 0.8 * compressor.alpha)
-        return np.full(len(FULL), size), FULL - lost
+        return np.full(number, size), FULL[:number] - lost
 
     return judge
 
@@ -43,11 +43,23 @@ def test_doubt_counts_against_a_setting():
     random = np.random.default_rng(0)
     noise = random.choice([-1.0, 1.0], len(FULL))
 
-    def judge(compressor):
-        return np.full(len(FULL), 10.0), FULL - 0.04 - noise + noise.mean()
+    def judge(compressor, number):
+        return np.full(number, 10.0), (FULL - 0.04 - noise + noise.mean())[:number]
 
-    assert relative_loss(judge(None)[1], FULL)[0] == pytest.approx(0.04)
+    assert relative_loss(judge(None, len(FULL))[1], FULL)[0] == pytest.approx(0.04)
     assert not choose_compressor(judge, FULL, 0.05).met
+
+
+def test_a_hopeless_setting_is_not_tried_on_all_samples_and_a_doubtful_one_is():
+    asked = []
+
+    def judge(compressor, number):
+        asked.append((compressor.codec.quality, number))
+        lost = 0.5 if compressor.codec.quality < 50 else 0.02
+        return np.full(number, 10.0), FULL[:number] - lost
+
+    choose_compressor(judge, FULL, 0.05, regions=[(0.0, 0.0)], qualities=(60, 40, 20))
+    assert asked == [(60, FIRST_SAMPLES), (60, len(FULL)), (40, FIRST_SAMPLES)]
 
 
 def test_losses_are_paired():

@@ -47,6 +47,18 @@ def test_regions_that_cut_tokens_share_them_by_area():
     assert float(uneven.sum()) == pytest.approx(float(attention_sum(given, (12, 12)).sum()), abs=1e-3)
 
 
+@pytest.mark.parametrize("words", [1, 4])
+def test_attention_survives_in_the_plane(words):
+    """What compressors read of an encoding is kept in two dimensions a token."""
+    given = encoding(words=words)
+    flat = given.in_the_plane()
+    assert flat.image.shape == (144, 2)
+    for regions in ((12, 12), (5, 7)):
+        torch.testing.assert_close(
+            attention_mean(flat, regions), attention_mean(given, regions), atol=1e-6, rtol=0
+        )
+
+
 def test_normalised_scores():
     scores = torch.randn(5, 5)
     ranks = rank_scores(scores)

@@ -21,7 +21,13 @@ PARTS = (
     *("wait_link", "link", "wait_ground", "ground"),
 )
 TINY = SpaceVerseConfig(
-    seeds=(0, 1), samples=1500, training_share=0.05, test_samples=60, compression_samples=3, satellites=3
+    seeds=(0, 1),
+    samples=1500,
+    training_share=0.05,
+    test_samples=60,
+    compression_samples=3,
+    checked_samples=5,
+    satellites=3,
 )
 
 
@@ -87,7 +93,9 @@ def test_compression_ratios_follow_bytes(tables):
     for row in tables["fig12"].rows:
         assert number(row, "coded_bytes") > 0
         assert number(row, "ratio_to_lossless") > number(row, "ratio_to_same_codec")
-    assert all(number(row, "target_loss") == TINY.target_loss for row in tables["fig12_chosen"].rows)
+    settings = [(row["task"], row["setting"]) for row in tables["fig12_chosen"].rows]
+    assert settings == [(task, one) for task in ("question", "scene", "boxes") for one in ("chosen", "4 : 1")]
+    assert all(number(row, "samples") == TINY.checked_samples for row in tables["fig12_chosen"].rows)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from models.methods import (
     all_methods,
     gate_after,
     gate_before,
+    no_gain,
 )
 from models.pair.model import PairModel
 from models.procedural import procedural_samples
@@ -41,6 +42,16 @@ def test(pair) -> Record:
 def test_the_ground_model_is_better_and_neither_is_perfect(test):
     assert test.small_score.mean() < test.large_score.mean() < 1.0
     assert test.small_score.mean() > 0.5
+
+
+def test_the_target_of_gain_counts_what_sending_wins_and_loses(test):
+    """Its mean over the samples sent tells exactly how sending them changes the mean score."""
+    sent = np.arange(0, len(test), 3)
+    mixed = test.small_score.copy()
+    mixed[sent] = test.large_score[sent]
+    change = mixed.sum() - test.small_score.sum()
+    assert (1 - 2 * no_gain(test)[sent]).sum() == pytest.approx(change)
+    assert no_gain(test).min() >= 0 and no_gain(test).max() <= 1
 
 
 def test_bad_samples_are_left_out_and_reported(pair):
