@@ -111,7 +111,14 @@ def store_experiments(folder: Path) -> None:
             "more": [],
         },
     }
-    manifest = {"format": 1, "models": {"policy.onnx": {"opset": 20}}, "actions": ["fore", "aft"]}
+    manifest = {
+        "format": 1,
+        "observation": {"size": 2, "layout": "two", "global": [{"index": 0, "name": "up", "unit": "1 s"}]},
+        "models": {"policy.onnx": {"opset": 20, "arithmetic": "float32", "inputs": [{"shape": {"rows": 2}}]}},
+        "actions": ["fore", "aft"],
+        "files": {"policy.onnx": {"bytes": 81261}},
+        "checks": {"parity_with_torch": {"policy.onnx": {"decisions": 400, "agreement": 0.9975}}},
+    }
     for name, content in (
         ("bs_marl/bs_marl.json", bs_marl),
         ("joint/joint.json", joint),
