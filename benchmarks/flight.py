@@ -110,7 +110,8 @@ def measure_export(folder: Path, n_worlds: int, repeats: int, console: Console) 
     float32 = OnboardPolicy(folder)
     parity = float32.manifest["checks"]["parity_with_torch"]
     layout, known = float32.layout, measured_decisions(float32)
-    trained_on = yaml.safe_load((folder / "config.yaml").read_text())["constellation"]["name"]
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    trained_on = ", ".join([config["constellation"]["name"], *config["training"].get("also_on", [])])
     table = Table(
         "file",
         "kB",
