@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
@@ -28,6 +28,8 @@ from agents.routers.learned import LearnedRouter
 from agents.run.metrics_file import MetricsFile
 from agents.trainer import Trainer
 from envs.config import ConfigError
+from envs.constellation import FLEETS
+from envs.links import LINK_MODELS
 from envs.observation_layout import ObservationLayout
 from envs.routing_game import RoutingGame
 from envs.scenario import Part, Scenario
@@ -47,11 +49,15 @@ class Trial:
     seed: int
 
     def settings(self) -> dict[str, Any]:
-        """Everything that the result follows from, as plain values."""
+        """Everything that the result follows from, as plain values, as the configuration of a run has them."""
         nested = asdict(self.scenario) | {
             "algorithm": asdict(self.algorithm),
             "training": {"seed": self.seed},
         }
+        nested["constellation"] = {"kind": _name_of(self.scenario.constellation, FLEETS)} | nested[
+            "constellation"
+        ]
+        nested["link"] = {"model": _name_of(self.scenario.link, LINK_MODELS)} | nested["link"]
         return json.loads(json.dumps(nested))  # enumerations become their values
 
     def folder(self, study: Path) -> Path:
@@ -153,6 +159,11 @@ def run_trials(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _name_of(part: object, classes: Mapping[str, type]) -> str:
+    """By which a configuration calls the class of `part`."""
+    return next(name for name, cls in classes.items() if type(part) is cls)
 
 
 def _kept(folder: Path, settings: dict[str, Any]) -> Outcome | None:

@@ -57,6 +57,12 @@ def test_a_complete_trial_is_kept_and_gives_the_same_outcome_again(tmp_path: Pat
     assert run_trial(trial, tmp_path / "elsewhere", OPTIONS) == outcome, "a trial follows from its settings"
 
 
+def test_the_settings_name_what_a_run_names() -> None:
+    """So that `evaluate.py policy=<trial>` knows the constellation and the link that the policy was trained on."""
+    settings = Trial("a", SCENARIO, ALGORITHM, seed=3).settings()
+    assert (settings["constellation"]["kind"], settings["link"]["model"]) == ("walker", "eb_n0")
+
+
 def test_an_interrupted_trial_is_done_again(tmp_path: Path) -> None:
     trial = Trial("a", SCENARIO, ALGORITHM, seed=3)
     outcome = run_trial(trial, tmp_path, OPTIONS)
