@@ -183,31 +183,43 @@ def measure(
 
 
 def headline(by_scheme: Sequence[Row], by_place: Sequence[Row]) -> str:
-    """What joining gains, in words, for each kind of frames; whatever it is."""
-    parts = [_gains(task, [r for r in by_scheme if r["task"] == task]) for task in _tasks(by_scheme)]
-    text = f"Service delay saved against uniform frames, coded plainly, at equal measured accuracy. {' '.join(parts)}"
+    """What joining gains, in words; whatever it is. A first line for all kinds of frames, then lines for each."""
+    together = []
+    for task in _tasks(by_scheme):
+        saved = _saved(EITHER, [row for row in by_scheme if row["task"] == task])
+        together.append(f"{task} {np.mean(saved):+.1f}%" if saved else f"{task}: nothing can be compared")
+    lines = [
+        "Gate and coding together save, of the service delay with uniform frames at equal measured accuracy, on "
+        f"average: {', '.join(together)}."
+    ]
+    lines += [_gains(task, [r for r in by_scheme if r["task"] == task]) for task in _tasks(by_scheme)]
     for task in _tasks(by_place):
         own = [row for row in by_place if row["task"] == task]
         orbit, waiting = (
             np.mean([r["delay_s"] for r in own if r["place"] == place]) for place in (COMPUTING, OWN_CONTACT)
         )
-        text += (
-            f" A SpaceVerse task ({task}) takes {orbit:.0f} s with the large model on a computing satellite and "
+        lines.append(
+            f"A SpaceVerse task ({task}) takes {orbit:.0f} s with the large model on a computing satellite and "
             f"{waiting:.0f} s with it on the ground behind its satellite's own contacts."
         )
-    return text
+    return "\n".join(lines)
 
 
 def _tasks(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(row["task"] for row in rows))
 
 
+def _saved(scheme: str, rows: Sequence[Row]) -> list[float]:
+    """Percent of the service delay at each requirement that can be compared."""
+    equal = [row["saved_equal_%"] for row in rows if row["scheme"] == scheme]
+    return [x for x in equal if not np.isnan(x)]
+
+
 def _gains(task: str, rows: Sequence[Row]) -> str:
     """Of one kind of frames: mean and range of what each part saves, and how accurate tasks can be."""
     parts = []
     for name in ("gate", "compressor", "both", EITHER):
-        equal = [row["saved_equal_%"] for row in rows if row["scheme"] == name]
-        saved = [x for x in equal if not np.isnan(x)]
+        saved = _saved(name, rows)
         if saved:
             parts.append(
                 f"{name} {np.mean(saved):+.1f}% on average ({min(saved):+.1f}% to {max(saved):+.1f}%)"

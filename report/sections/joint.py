@@ -56,7 +56,7 @@ def joint_section(results: Results) -> Section | None:
         "joint",
         "Routing and vision together",
         words=(
-            stored["headline"],
+            *stored["headline"].splitlines(),
             f"Measured on {stored['n_worlds']} worlds, packets routed by {stored['router']}. Seconds of the models are "
             f"estimates (docs/vision.md). {results.origin(FILE)}",
         ),
