@@ -90,6 +90,9 @@ def _words(results: Results) -> tuple[str, ...]:
         if rival != name
     ]
     second = f"Its mean delay is {'; '.join(parts)}." if parts else ""
+    if best is not None:
+        won = 100 * (1 - episodes.ratio(REFERENCE, to=best.router)[0])
+        second += f" {REFERENCE} takes {won:.1f}% less than that rule, which is all that there is to win."
     return tuple(
         word for word in (first, second, _delivery(results, own), _ranking(results), _speed(own)) if word
     )

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from agents.evaluation import Interval
+from agents.evaluation.compare import REFERENCE
 from envs.config import ConfigError
 from report.config import GlobeConfig, Station
 from report.encode import pack_json, plain
 from report.results import Results
 from report.section import Table, text_of
-from report.sections.routers import against
+from report.sections.routers import LOCAL, against
 from report.write import REPORT_FILE, write_report
 
 
@@ -52,6 +53,15 @@ def text(results: Results) -> str:
 
 def unpack(packed: str):
     return json.loads(gzip.decompress(base64.b64decode(packed)))
+
+
+def test_the_page_says_how_much_there_is_to_win(text: str, results: Results):
+    locals_ = [
+        one for one in results.comparison.results if one.router in LOCAL and one.router != results.subject
+    ]
+    best = min(locals_, key=lambda one: one.mean_delay_s)
+    won = 100 * (1 - results.comparison[REFERENCE].mean_delay_s / best.mean_delay_s)
+    assert f"{REFERENCE} takes {won:.1f}% less than that rule" in text
 
 
 def test_the_page_needs_nothing_but_itself(text: str):
