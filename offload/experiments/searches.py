@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from agents.routers import Router
@@ -75,7 +76,10 @@ def search_result(decisions: Mapping[str, Sequence[Decision]]) -> Result:
 
 
 def trace_result(decisions: Mapping[str, Sequence[Decision]]) -> Result:
-    """Fig. 5: mean over worlds and tasks by iteration; a world that has stopped keeps its last iteration."""
+    """Fig. 5: mean over worlds and tasks by iteration; a world that has stopped keeps its last iteration.
+
+    The last row of a search is what it returns: the best that it has seen, polished if it is to be.
+    """
     rows: list[Row] = []
     for name in ("bisection", "balance"):
         series = [_series(decision) for decision in decisions[name]]
@@ -98,14 +102,19 @@ def trace_result(decisions: Mapping[str, Sequence[Decision]]) -> Result:
 
 def _series(decision: Decision) -> dict[str, list[Tensor]]:
     """What Fig. 5 shows, by iteration: [E] means over the tasks of each world."""
-    trace, tasks = _trace(decision), decision.tasks
-    small, large = _held(trace, trace.small_s), _held(trace, trace.offloaded_s)
+    trace, tasks, chosen = _trace(decision), decision.tasks, decision.chosen.delay
+
+    def by_iteration(values: Tensor, returned: Tensor) -> Tensor:
+        return torch.cat([_held(trace, values.double()), returned.double()[None]])
+
+    small = by_iteration(trace.small_s, chosen.small_s)
+    large = by_iteration(trace.offloaded_s, chosen.offloaded_s)
     shown = {
-        "ratio": _held(trace, trace.offloaded.double() / tasks.frames.clamp(min=1)),
+        "ratio": by_iteration(trace.offloaded / tasks.frames.clamp(min=1), decision.ratio),
         "small_s": small,
         "large_s": large,
         "idle_s": (small - large).abs(),
-        "delay_s": _held(trace, trace.total_s),
+        "delay_s": by_iteration(trace.total_s, chosen.total_s),
     }
     return {name: [tasks.mean(values[k]) for k in range(len(values))] for name, values in shown.items()}
 
@@ -146,7 +155,7 @@ def _draw(figure: Any, rows: list[Row]) -> None:
         top.grid(alpha=0.3)
         bottom.grid(alpha=0.3)
         bottom.set_xlabel("routing")
-        bottom.set_xticks(k)
+        bottom.set_xticks(k, [*map(str, k[:-1]), "returned"])
     axes[0, 0].set_ylabel("mean over tasks, s")
     axes[0, 0].legend(fontsize=8)
     axes[1, 0].set_ylabel("allocation ratio")

@@ -50,7 +50,7 @@ SPECS = {
             "iteration",
             "idle_s",
             "search",
-            "routing",
+            "routing, and what is returned",
             "mean over tasks, s",
             low="idle_s_low",
             high="idle_s_high",

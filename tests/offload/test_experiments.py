@@ -113,12 +113,13 @@ def test_the_printed_algorithm_is_compared_with_the_configured_search_unless_the
 def test_a_world_that_has_stopped_keeps_its_last_iteration(problem: OffloadProblem) -> None:
     decisions = run_searches(problem, [ROUTERS["look_ahead_2"]()])
     result = trace_result(decisions)
-    last = [row for row in result.rows if row["search"] == "bisection"][-1]
+    *_, last, returned = [row for row in result.rows if row["search"] == "bisection"]
     trace = decisions["bisection"][0].trace
     assert trace is not None
     world = torch.arange(problem.worlds.n_worlds)
     final_s = trace.total_s[trace.iterations - 1, world].mean(1)
     assert last["delay_s"] == pytest.approx(float(final_s.mean()))
+    assert returned["delay_s"] == pytest.approx(float(decisions["bisection"][0].chosen.mean_s.mean()))
     rows = {str(row["search"]): row for row in search_result(decisions).rows}
     assert rows["bisection"]["delay_s"] <= rows["Algorithm 1"]["delay_s"]
     assert rows["bisection"]["worse_%"] == 0
