@@ -136,7 +136,7 @@ def test_the_sweeps_that_come_along_are_valid_by_the_schema_of_weights_and_biase
         (with_parameters({"algorithm.mixer.kind": {"values": ["vdn", "sum"]}}), "algorithm.mixer.kind='sum'"),
         (with_parameters({"algorithm.iterations": {"value": 5}}), "algorithm.iterations cannot be searched"),
         (with_parameters({"cluster.learners": {"value": 5}}), "cluster.learners cannot be searched"),
-        (with_parameters({"link.capacity_mbps": {"value": 5}}), "link has"),
+        (with_parameters({"link.colour": {"value": 5}}), "link has"),
     ],
 )
 def test_an_impossible_space_is_one_line(tmp_path: Path, sweep: Any, words: str) -> None:
