@@ -31,8 +31,6 @@ def test_kept_regions_are_exact_and_dropped_ones_black(height, width, rows, colu
                 assert np.array_equal(back[here], image[here])
             elif factor[r, c] == 0:
                 assert not back[here].any()
-            else:  # averaging keeps the region's mean brightness
-                assert abs(float(back[here].mean()) - float(image[here].mean())) < 40
 
 
 def test_coarse_regions_of_even_size_hold_the_block_means():
