@@ -84,7 +84,12 @@ def wait_until(process: BaseProcess, condition: Callable[[], bool], timeout_s: f
 
 def unfinished(folder: Path) -> list[Path]:
     """Checkpoints of the run in `folder` that are being written, or were when it was stopped."""
-    return list(folder.glob("runs/latest/checkpoints/*.unfinished"))
+    checkpoints = folder / "runs" / "latest" / "checkpoints"
+    try:
+        names = os.listdir(checkpoints)
+    except FileNotFoundError:  # the run has just begun, and `latest` points at it
+        return []
+    return [checkpoints / name for name in names if name.endswith(".unfinished")]
 
 
 def deterministic_metrics(run: Path) -> list[dict[str, float]]:

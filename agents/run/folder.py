@@ -111,8 +111,11 @@ class RunFolder:
 
     def checkpoints(self) -> list[Path]:
         """The folders of the finished checkpoints, oldest first."""
-        folders = (path for path in self._checkpoint_folder.glob("*") if path.name.isdigit())
-        return sorted(folders, key=lambda path: int(path.name))
+        try:
+            names = os.listdir(self._checkpoint_folder)
+        except FileNotFoundError:  # asked for rather than looked at first: `latest` may point elsewhere a moment later
+            return []
+        return [self._checkpoint_folder / name for name in sorted(filter(str.isdigit, names), key=int)]
 
     def go_back_to(self, checkpoint: Path, copies: Mapping[str, Path]) -> None:
         """Make the run as it was when it wrote `checkpoint`: metrics and policy are its `copies` (by name) again, and
