@@ -113,7 +113,7 @@ class RunFolder:
         """The folders of the finished checkpoints, oldest first."""
         try:
             names = os.listdir(self._checkpoint_folder)
-        except FileNotFoundError:  # asked for rather than looked at first: `latest` may point elsewhere a moment later
+        except FileNotFoundError:  # not looked for first: `latest` may point elsewhere a moment later
             return []
         return [self._checkpoint_folder / name for name in sorted(filter(str.isdigit, names), key=int)]
 
