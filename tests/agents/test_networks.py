@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from agents.config import UtilityConfig, UtilityKind
-from agents.networks import Utility, build_utility
+from agents.networks import Utility, build_utility, largest_direction
 from agents.protocol import EnvironmentSpec, ObservationLayout
 
 LAYOUT = ObservationLayout(n_global=3, n_directions=4, n_per_direction=5, prior=2, prior_scale_s=3.0, legal=0)
@@ -65,6 +65,19 @@ def test_judging_in_parts_gives_the_same_values_without_a_gradient(
     judged = network.judge(observation)
     torch.testing.assert_close(judged, whole)
     assert whole.requires_grad and not judged.requires_grad
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_gradient_of_the_largest_is_shared_by_ties(dtype: torch.dtype) -> None:
+    values = (
+        torch.randint(4, (50, 4, 6), generator=torch.Generator().manual_seed(2)).to(dtype).requires_grad_()
+    )
+    upstream = torch.randint(-12, 12, (50, 6), generator=torch.Generator().manual_seed(3)).to(dtype)
+    of_amax, ours = values.amax(1), largest_direction(values)
+    assert torch.equal(of_amax, ours)
+    (expected,), (found,) = (torch.autograd.grad(one, values, upstream) for one in (of_amax, ours))
+    assert (values == ours[:, None]).sum() > ours.numel(), "there are ties"
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("kind", UtilityKind)
