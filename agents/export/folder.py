@@ -41,6 +41,7 @@ from agents.routers.flown import FlownRouter
 from agents.routers.learned import LearnedRouter
 from agents.routers.protocol import Router
 from agents.run.code_version import code_version
+from agents.run.durable import require_writable
 from envs.announcements import ANNOUNCED_HOPS
 from envs.delay import charged_delays
 from envs.ephemeris import Ephemeris
@@ -107,6 +108,7 @@ def export_policy(policy: Policy, scenario: Scenario, provenance: Provenance, fo
         )
     if folder.exists() and not (folder / MANIFEST).is_file():
         raise ExportError(f"{folder} exists and is not an export: name another folder")
+    require_writable(folder.parent)
     ephemeris = scenario.ephemeris("validation")
     worlds = scenario.worlds(ephemeris, CHECKED_WORLDS, seed=VALIDATION_SEED)
     recorded = record_decisions(policy, ephemeris, worlds, scenario.environment)
