@@ -20,6 +20,7 @@ import agents
 from agents.evaluation import Comparison, compare, save_report, table
 from agents.routers import ROUTERS, Router, make_router
 from agents.routers.trained import is_export, trained_router, trained_routers
+from agents.run.durable import require_writable
 from agents.run.tracking import track_results
 from configs.command import command
 from configs.convert import to_plain
@@ -59,7 +60,7 @@ def results_folder(policy: Path | None) -> Path:
     """Where to write what was measured of the policy at `policy`: in a run's folder, beside an export's."""
     if policy is None:
         return BASELINES_FOLDER
-    if is_export(policy):
+    if is_export(policy) or (policy.is_file() and is_export(policy.parent)):  # also its weights
         folder, variant = (policy, "") if policy.is_dir() else (policy.parent, f"_{policy.stem}")
         return folder.with_name(f"{folder.name}{variant}_evaluation")
     if policy.is_file():
@@ -259,6 +260,7 @@ SHOWS: dict[Show, Callable[[EvaluateConfig], None]] = {
 
 @command(EvaluateConfig, "evaluate", based_on="policy", unless=SHIPPED_POLICY)
 def main(config: EvaluateConfig) -> None:
+    require_writable(results_folder(policy_path(config.policy)))
     shows = [config.show, *([Show.routers] if config.report else [])]  # the report, last, has it all
     for show in dict.fromkeys(shows):
         SHOWS[show](config)

@@ -25,6 +25,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from agents.run.durable import write_durably
 from agents.run.folder import RunFolder, point_to
 from agents.run.interruption import INTERRUPTED
 from agents.run.metrics_file import ITERATION, read_metrics
@@ -65,7 +66,7 @@ def search(config: TrainConfig, console: Console) -> None:
 
     def on_end(name: str, error: str | None) -> None:
         ended[name] = error
-        (folder.path / ENDED).write_text(json.dumps(ended, indent=2))
+        write_durably(folder.path / ENDED, json.dumps(ended, indent=2).encode())
         row = _row(folder, name, trials[name], ended, config.algorithm.iterations)
         shown = "no result" if row.best is None else f"{row.best:.4f} times best response"
         console.print(
@@ -82,7 +83,6 @@ def search(config: TrainConfig, console: Console) -> None:
             validation_every=config.training.validation_every,
             concurrent=config.search.concurrent,
             cluster=config.cluster,
-            on_report=lambda name, iteration, metric: None,
             on_end=on_end,
         )
     rows = [

@@ -17,6 +17,7 @@ from agents.evaluation.validation import SeveralValidations, validation_of
 from agents.policy import Policy
 from agents.routers.learned import LearnedRouter
 from agents.run.curves import draw_training_curves
+from agents.run.durable import DiskRefuses, naming_what_the_disk_refuses, require_writable
 from agents.run.folder import RunFolder
 from agents.run.interruption import INTERRUPTED, Interruption
 from agents.run.metrics_file import MetricsFile
@@ -101,7 +102,8 @@ def train(
     The folder of a run that was stopped, however that was, holds all that is needed to go on.
 
     on_metrics is told the metrics of every iteration, once they and its checkpoint are on disk. Raises WorkerLost,
-    which names the way to go on, when a process that the run cannot do without has died.
+    which names the way to go on, when a process that the run cannot do without has died, and DiskRefuses, which does
+    so too, when a file of the run cannot be written.
     """
     # These take seconds to import, so not before the configuration is known to be good.
     from agents.rllib.build import policy_of
@@ -152,12 +154,16 @@ def train(
 
 @contextmanager
 def naming_the_way_back(run: RunFolder) -> Iterator[None]:
-    """Whoever reads that a process was lost reads also what is left and how to go on."""
+    """Whoever reads that a process was lost, or the disk full, reads also what is left and how to go on."""
     try:
-        yield
-    except WorkerLost as error:
-        newest = run.checkpoints()[-1].name
-        raise WorkerLost(f"{error}; to go on from {newest}: python train.py resume={run.shown}") from error
+        with naming_what_the_disk_refuses():
+            yield
+    except (WorkerLost, DiskRefuses) as error:
+        kept = run.checkpoints()
+        if not kept:
+            raise
+        way = f"to go on from {kept[-1].name}: python train.py resume={run.shown}"
+        raise type(error)(f"{error}; {way}") from error
 
 
 def begin(config: TrainConfig, console: Console) -> tuple[QMIX, SeveralValidations, RunFolder]:
@@ -169,6 +175,7 @@ def begin(config: TrainConfig, console: Console) -> tuple[QMIX, SeveralValidatio
     from agents.rllib.resume import load_training_state
 
     training, settings, stopped = config.training, settings_of(config), None
+    require_writable(Path(config.resume or config.folder))
     if config.resume is not None:
         stopped = StoppedRun.open(Path(config.resume), say=partial(console.print, soft_wrap=True))
         stopped.require_fit(settings, config.scenario.layouts, MAY_CHANGE, config.algorithm.iterations)

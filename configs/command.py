@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from agents.cluster import WorkerLost
+from agents.run.durable import DiskRefuses, naming_what_the_disk_refuses
 from agents.run.interruption import INTERRUPTED
 from configs import CONFIG_DIR
 from configs.convert import keys_of, to_dataclass, unknown_key
@@ -72,19 +73,20 @@ def command(
 
 @contextmanager
 def one_line_errors(schema: type) -> Iterator[None]:
-    """Turn bad input into one line and exit status 2, a lost process into one line and exit status 1.
+    """Turn bad input into one line and exit status 2, a lost process or a full disk into one line and exit status 1.
 
     Every other error keeps its traceback.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its errors on instead of printing its own report
     try:
-        yield
+        with naming_what_the_disk_refuses():
+            yield
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
         if SHOW_TRACEBACK:
             raise
         print(f"error: {explain(error, schema)}", file=sys.stderr)
         sys.exit(2)
-    except WorkerLost as error:
+    except (WorkerLost, DiskRefuses) as error:
         if SHOW_TRACEBACK:
             raise
         print(f"error: {error}", file=sys.stderr)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -37,7 +39,7 @@ DETERMINISTIC = ("iteration", "return", "loss", "q", "epsilon", "learning_rate",
 pytestmark = pytest.mark.slow
 
 
-def start(folder: Path, *overrides: str) -> subprocess.Popen[str]:
+def start(folder: Path, *overrides: str, largest_file: int = resource.RLIM_INFINITY) -> subprocess.Popen[str]:
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "160"}
     environment.pop("HYDRA_FULL_ERROR", None)
     return subprocess.Popen(
@@ -47,6 +49,7 @@ def start(folder: Path, *overrides: str) -> subprocess.Popen[str]:
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file)),
     )
 
 
@@ -155,6 +158,28 @@ def test_ctrl_c_ends_with_a_checkpoint_and_says_how_to_go_on(tmp_path: Path) -> 
     train(tmp_path, f"resume=runs/{run.name}", f"algorithm.iterations={iterations + 2}")
     assert [row["iteration"] for row in read_metrics(metrics)] == list(range(1, iterations + 3))
     assert (run / "evaluation.json").exists()
+
+
+def test_a_full_disk_is_one_line_with_the_way_back(tmp_path: Path) -> None:
+    """As large as the first checkpoint a file may be, but not as the next one, which has a replay."""
+    process = start(tmp_path, *TINY, largest_file=500_000)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert err.startswith("error: the disk refuses ") and "File too large" in err and err.count("\n") == 1
+    way_back = re.search(r"to go on from 000000: python train.py (resume=runs/\S+)", err)
+    assert way_back
+    train(tmp_path, way_back[1])
+    assert [row["iteration"] for row in read_metrics(tmp_path / "runs/latest/metrics.csv")] == list(
+        range(1, 7)
+    )
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_before_long_work(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    process = start(tmp_path, *TINY)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert err.startswith("error: results would go to runs, but ") and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -44,10 +44,10 @@ def table(comparison: Comparison, *, highlight: str | None = None) -> Table:
             f"{result.p95_delay_s:.2f}",
             f"{100 * result.delivery:.2f}",
             "-" if result.hops is None else f"{result.hops:.2f}",
-            f"{result.ratio_to_best_response:.3f}",
-            f"{result.ci95.low:.3f}-{result.ci95.high:.3f}",
-            f"{result.ratio_to_best_response_single:.3f}",
-            f"{1e6 * result.seconds_per_decision:.1f}",
+            _short(result.ratio_to_best_response),
+            f"{_short(result.ci95.low)}-{_short(result.ci95.high)}",
+            _short(result.ratio_to_best_response_single),
+            _short(1e6 * result.seconds_per_decision, most=1),
             style="bold" if result.router == highlight else None,
         )
     return out
@@ -103,6 +103,12 @@ def save_figure(path: Path, comparison: Comparison, *, highlight: str | None = N
     axes.grid(axis="x", alpha=0.3)
     axes.set_xlabel(f"mean delay / that of {REFERENCE}, 95% interval over {comparison.n_worlds} worlds")
     figure.savefig(path, dpi=150)
+
+
+def _short(value: float, most: int = 3) -> str:
+    """In five characters as long as it is below 100 000, with at most `most` decimals."""
+    whole = len(str(int(value)))
+    return f"{value:.{max(0, min(most, 4 - whole))}f}"
 
 
 def _slowest_first(comparison: Comparison) -> list[RouterResult]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from agents.run.durable import DiskRefuses, naming_what_the_disk_refuses
 from configs.convert import to_dataclass
 from configs.schema import TrainConfig
 from envs.config import ConfigError
@@ -51,10 +52,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None, help="folder to write; default: RUN/export")
     options = parser.parse_args()
     try:
-        print(export_run(options.run, options.out))
-    except ConfigError as problem:
+        with naming_what_the_disk_refuses():
+            print(export_run(options.run, options.out))
+    except (ConfigError, DiskRefuses) as problem:
         print(f"error: {problem}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(2 if isinstance(problem, ConfigError) else 1)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from agents.export.onboard import (
     MODEL,
     OnboardError,
     OnboardPolicy,
+    sealed,
 )
 from agents.export.parity import ExportError, Parity, compare, require_parity
 from agents.export.provenance import Provenance
@@ -40,6 +41,7 @@ from agents.routers.flown import FlownRouter
 from agents.routers.learned import LearnedRouter
 from agents.routers.protocol import Router
 from agents.run.code_version import code_version
+from agents.run.durable import require_writable
 from envs.announcements import ANNOUNCED_HOPS
 from envs.delay import charged_delays
 from envs.ephemeris import Ephemeris
@@ -106,6 +108,7 @@ def export_policy(policy: Policy, scenario: Scenario, provenance: Provenance, fo
         )
     if folder.exists() and not (folder / MANIFEST).is_file():
         raise ExportError(f"{folder} exists and is not an export: name another folder")
+    require_writable(folder.parent)
     ephemeris = scenario.ephemeris("validation")
     worlds = scenario.worlds(ephemeris, CHECKED_WORLDS, seed=VALIDATION_SEED)
     recorded = record_decisions(policy, ephemeris, worlds, scenario.environment)
@@ -119,9 +122,9 @@ def export_policy(policy: Policy, scenario: Scenario, provenance: Provenance, fo
         examples = record_examples(policy, ephemeris, worlds, scenario.environment)
         np.savez_compressed(unfinished / EXAMPLES, **examples)  # type: ignore[arg-type]
         manifest = _manifest(policy, scenario, provenance) | {"files": _hashes(unfinished)}
-        _write_json(unfinished / MANIFEST, manifest)
+        _write_manifest(unfinished / MANIFEST, manifest)
         exported = _checked(unfinished, policy, scenario, ephemeris, worlds, recorded)
-        _write_json(unfinished / MANIFEST, manifest | {"checks": _checks(exported)})
+        _write_manifest(unfinished / MANIFEST, manifest | {"checks": _checks(exported)})
     return Exported(folder, exported.parity, exported.flights, exported.same_paths)
 
 
@@ -216,8 +219,8 @@ def _hashes(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+def _write_manifest(path: Path, manifest: dict[str, Any]) -> None:
+    path.write_text(json.dumps(sealed(manifest), indent=1, allow_nan=False) + "\n")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-FORMAT = "leomix-export-1"
+FORMAT = "leomix-export-2"
 LAYOUT_VERSION = 1
 MANIFEST = "manifest.json"
 MODEL = "policy.onnx"
@@ -286,9 +286,11 @@ def build_observation(layout: Layout, rules: Rules, known: Measurements) -> np.n
 
     Raises OnboardError naming a measurement that is missing, of the wrong shape, or not finite.
     """
-    rings = _checked(layout, known)
-    here, n = rings[0], len(known.size_mbit)
-    with np.errstate(all="ignore"):  # what is not finite is found below
+    with np.errstate(
+        all="ignore"
+    ):  # what is not finite is found: what was measured at once, what follows below
+        rings = _checked(layout, known)
+        here, n = rings[0], len(known.size_mbit)
         size = _floats(known.size_mbit)
         accumulated_s = _floats(known.accumulated_s)
         plane, slot = (
@@ -327,7 +329,7 @@ def build_observation(layout: Layout, rules: Rules, known: Measurements) -> np.n
         np.minimum(out, np.float32(CAP), out=out)
         blocks *= block["up"][..., None]
     if not np.isfinite(out).all():
-        raise OnboardError(_culprit(layout, known))
+        raise OnboardError("the measurements give an observation that is not finite: is size_mbit positive?")
     return out
 
 
@@ -435,14 +437,19 @@ def _floats(values: np.ndarray) -> np.ndarray:
 
 
 def _checked(layout: Layout, known: Measurements) -> list[Ring]:
-    """The rings in float32, every measurement of the right shape."""
+    """The rings in float32, every measurement of the right shape and finite."""
     n = len(np.atleast_1d(known.size_mbit))
+    numbers: list[np.ndarray] = []
     for one in fields(Measurements):
-        if one.name != "rings":
-            shape = (n, 4) if one.name in ("legal", "visited") else (n,)
-            _require_shape(one.name, getattr(known, one.name), shape)
-    for name in ("legal", "visited"):
-        _require_bool(name, getattr(known, name))
+        if one.name == "rings":
+            continue
+        value = getattr(known, one.name)
+        if one.name in ("legal", "visited"):
+            _require_shape(one.name, value, (n, 4))
+            _require_bool(one.name, value)
+        else:
+            _require_shape(one.name, value, (n,))
+            numbers.append(_floats(value))
     if len(known.rings) != layout.depth + 1:
         raise OnboardError(f"rings: {layout.name} needs {layout.depth + 1}, there are {len(known.rings)}")
     rings = []
@@ -451,9 +458,24 @@ def _checked(layout: Layout, known: Measurements) -> list[Ring]:
         for name in needed_of_ring(layout, number):
             value = getattr(ring, name)
             _require_shape(f"rings[{number}].{name}", value, (n, 4**number, *_TAIL.get(name, ())))
-            values[name] = np.asarray(value, bool if name == "is_destination" else np.float32)
+            if name == "is_destination":
+                values[name] = np.asarray(value, bool)
+            else:
+                values[name] = _floats(value)
+                numbers.append(values[name])
         rings.append(Ring(**values))
+    # All together, because numpy takes longer to begin than to look.
+    if not np.isfinite(np.concatenate(numbers, axis=None)).all():
+        raise OnboardError(f"{_culprit(layout, known)} holds a number that is not finite")
     return rings
+
+
+def _culprit(layout: Layout, known: Measurements) -> str:
+    """The measurement that is not finite."""
+    named = {one.name: getattr(known, one.name) for one in fields(Measurements) if one.name != "rings"}
+    for number, ring in enumerate(known.rings):
+        named |= {f"rings[{number}].{name}": getattr(ring, name) for name in needed_of_ring(layout, number)}
+    return next(name for name, value in named.items() if not np.isfinite(_floats(value)).all())
 
 
 def _require_shape(name: str, value: np.ndarray, shape: tuple[int, ...]) -> None:
@@ -467,23 +489,13 @@ def _require_bool(name: str, value: np.ndarray) -> None:
         raise OnboardError(f"{name} is {np.asarray(value).dtype}, it must be bool")
 
 
-def _culprit(layout: Layout, known: Measurements) -> str:
-    """Which measurement makes the observation not finite."""
-    named = {one.name: getattr(known, one.name) for one in fields(Measurements) if one.name != "rings"}
-    for number, ring in enumerate(known.rings):
-        named |= {f"rings[{number}].{name}": getattr(ring, name) for name in needed_of_ring(layout, number)}
-    for name, value in named.items():
-        if not np.isfinite(np.asarray(value, np.float32)).all():
-            return f"{name} holds a number that is not finite"
-    return "the measurements give an observation that is not finite: is size_mbit positive?"
-
-
 class OnboardPolicy:
     """An exported policy, ready to decide.
 
     path: the export's folder, or one of its .onnx files. manifest_sha256: what the manifest must hash to, where the
     mission knows it.
-    Raises OnboardError when a file is missing, altered, or made for an observation that this file does not build.
+    Raises OnboardError when a file is missing, altered, or made for an observation that this file does not build, and
+    when onnxruntime cannot read the graph.
     """
 
     def __init__(self, path: str | Path, *, manifest_sha256: str | None = None) -> None:
@@ -503,7 +515,13 @@ class OnboardPolicy:
         self._rows_at_once = self.manifest["models"][model]["rows_at_once"]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        try:
+            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its own errors have no class in common
+            reason = str(error).splitlines()[0]
+            raise OnboardError(
+                f"onnxruntime {onnxruntime.__version__} cannot read {folder / model} ({reason}); 1.14 or later can"
+            ) from error
         n, d = len(self.layout.common), len(self.layout.block)
         self._legal = n + d * np.arange(4) + list(self.layout.block).index("legal")
 
@@ -511,8 +529,12 @@ class OnboardPolicy:
         """Decide the folder's examples, on this computer, and return how many there are.
 
         Raises OnboardError when an observation, a value (of the float32 file) or an action is not what it was on the
-        ground. tolerance: of features and, relative to the largest of the decision, of values.
+        ground, or a file is not; those that were left there are not missed.
+        tolerance: of features and, relative to the largest of the decision, of values.
         """
+        for name in self.manifest["files"]:
+            if (self._folder / name).exists():
+                self._known(name)
         with np.load(io.BytesIO(self._known(EXAMPLES)), allow_pickle=False) as stored:
             example = {name: stored[name] for name in stored.files}
         rings = []
@@ -557,10 +579,15 @@ class OnboardPolicy:
         Raises OnboardError on a wrong shape, a number that is not finite, a row without a legal direction, or a mask
         that is not the observation's own.
         """
-        _require_shape("observation", observation, (len(np.atleast_1d(observation)), self.layout.size))
+        observation, mask = np.asarray(observation), np.asarray(mask)
+        if observation.shape[1:] != (self.layout.size,):
+            raise OnboardError(
+                f"observation has shape {observation.shape}, it must have (N, {self.layout.size})"
+            )
         _require_shape("mask", mask, (len(observation), 4))
         _require_bool("mask", mask)
-        observation = np.ascontiguousarray(observation, np.float32)
+        with np.errstate(over="ignore"):  # what float32 does not hold is not finite
+            observation = np.ascontiguousarray(observation, np.float32)
         if not np.isfinite(observation).all():
             raise OnboardError("the observation holds a number that is not finite")
         if not mask.any(1).all():
@@ -590,19 +617,30 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
+def sealed(manifest: dict) -> dict:
+    """`manifest` with a digest of all that is in it, by which damage is told from another version."""
+    plain = json.loads(json.dumps(manifest))
+    plain.pop("digest", None)
+    digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    return {**plain, "digest": digest}
+
+
 def _understood(path: Path, content: bytes) -> dict:
-    """The manifest, if this file understands it."""
+    """The manifest, if it is whole and this file understands it."""
     try:
         manifest = json.loads(content)
-        found, observation = manifest["format"], manifest["observation"]
+        found = manifest["format"]
+        if found != FORMAT:
+            raise OnboardError(f"{path} has format {found!r}, this file reads {FORMAT!r}")
+        whole, observation = manifest == sealed(manifest), manifest["observation"]
         layout = LAYOUTS.get(observation["layout"])
         read = [manifest["rules"]["max_hops"], manifest["rules"]["relay_s_per_mbit"]]
         for model, about in manifest["models"].items():
             read += [about["rows_at_once"], manifest["files"][model]["sha256"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise OnboardError(f"{path} is damaged ({type(error).__name__}: {error})") from error
-    if found != FORMAT:
-        raise OnboardError(f"{path} has format {found!r}, this file reads {FORMAT!r}")
+    if not whole:
+        raise OnboardError(f"{path} is damaged: its content has changed")
     if layout is None:
         known = ", ".join(LAYOUTS)
         raise OnboardError(f"{path} is for observations {observation['layout']!r}, this file builds {known}")

@@ -43,7 +43,6 @@ def run_search(
     validation_every: int,
     concurrent: int | None,
     cluster: ClusterConfig,
-    on_report: Callable[[str, int, float], None],
     on_end: Callable[[str, str | None], None],
 ) -> bool:
     """Train `trials` (name -> settings), some at a time; whether all of them ended, which an interruption prevents.
@@ -51,7 +50,7 @@ def run_search(
     folder: of the search; a folder `tune` in it is made anew. iterations: of a trial that goes to its end.
     validation_every: iterations between two values of the metric. concurrent: trials at a time; None: as many as fit.
     cluster: the processes of each trial.
-    on_report: told (name, iteration, metric). on_end: told (name, what went wrong or None).
+    on_end: told (name, what went wrong or None) of every trial that ends.
     """
     connect(cluster, at_least_a_trial=True)
     # Trials find relative paths where the search was started, and Tune's own tables are not shown.
@@ -67,7 +66,7 @@ def run_search(
         "GPU": 0.0 if cluster.learners else float(cluster.gpus_per_learner),
     }
     resources = tune.PlacementGroupFactory([main, *cluster.bundles()])
-    watcher = _Watcher(on_report, on_end)
+    watcher = _Watcher(on_end)
     tune.Tuner(
         tune.with_resources(partial(_train, train_trial=train_trial, trials=dict(trials)), resources),
         param_space={TRIAL: tune.grid_search(list(trials))},
@@ -108,23 +107,15 @@ def _train(config: dict[str, Any], train_trial: TrainTrial, trials: Mapping[str,
 
 
 class _Watcher(Callback):
-    """Tells what happens to the trials, and remembers which have ended."""
+    """Tells which trials end, and remembers them."""
 
-    def __init__(
-        self, on_report: Callable[[str, int, float], None], on_end: Callable[[str, str | None], None]
-    ) -> None:
-        self.on_report, self.on_end = on_report, on_end
+    def __init__(self, on_end: Callable[[str, str | None], None]) -> None:
+        self.on_end = on_end
         self.ended: set[str] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Tune pickles its callbacks for a restoration that is not used here."""
-        return _Watcher, (_say_nothing, _say_nothing)
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
-    ) -> None:
-        if METRIC in result:
-            self.on_report(trial.config[TRIAL], result[ITERATION], result[METRIC])
+        return _Watcher, (_say_nothing,)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._end(trial, None)
@@ -139,5 +130,5 @@ class _Watcher(Callback):
         self.on_end(trial.config[TRIAL], error)
 
 
-def _say_nothing(*what: Any) -> None:
+def _say_nothing(name: str, error: str | None) -> None:
     pass

@@ -10,6 +10,7 @@ Reading checks every byte first, so that a truncated or altered file is found be
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -56,11 +57,15 @@ class Checkpoint:
 def write_checkpoint(folder: Path, state: Mapping[str, Any], *, files: Iterable[Path] = ()) -> None:
     """Fill the empty `folder` with `state` and copies of those of `files` that exist.
 
-    Raises TypeError, naming the place, where `state` holds something that is neither a tensor nor a plain value.
+    Raises TypeError, naming the place, where `state` holds something that is neither a tensor nor a plain value, and
+    OSError where the disk does not take a file.
     """
     values, tensors = take_apart(dict(state))
     (folder / _STATE).write_text(json.dumps(values, allow_nan=False, indent=1))
-    save_file(tensors, folder / _TENSORS)
+    try:
+        save_file(tensors, folder / _TENSORS)
+    except SafetensorError as error:  # the operating system's error, of which it keeps only the words
+        raise OSError(errno.EIO, str(error), str(folder / _TENSORS)) from error
     shutil.copymode(folder / _STATE, folder / _TENSORS)  # safetensors lets nobody but the owner read
     for file in files:
         if file.exists():

@@ -102,7 +102,10 @@ def open_tracker(config: TrackingConfig, run: Path, settings: Mapping[str, Any],
     """The tracker of `config` for the run in the folder `run` with the configuration `settings`.
 
     A run that has been tracked before goes on under its id. `say` is told, in one line, what a person should know.
+
+    Raises ConfigError when the run's tracking.json cannot be read.
     """
+    _known(run)
     return TRACKERS[config.service](run, config.project, settings, run / TRACKING_FILE, say)
 
 
@@ -111,15 +114,24 @@ def reopen_tracker(run: Path, say: Say = print) -> Tracker:
 
     Raises ConfigError when the run's tracking.json cannot be read.
     """
+    known = _known(run)
+    if known is None:
+        return NoTracker()
+    return TRACKERS[known["service"]](run, known["project"], None, run / TRACKING_FILE, say)
+
+
+def _known(run: Path) -> dict[str, Any] | None:
+    """Who tracks the run in the folder `run` and under which id; None where nobody does."""
     file = run / TRACKING_FILE
     if not file.exists():
-        return NoTracker()
+        return None
     try:
         known = json.loads(file.read_text())
-        make, project = TRACKERS[known["service"]], known["project"]
+        if known["service"] not in TRACKERS or not known["project"]:
+            raise ValueError(known)
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{file} is damaged: delete it, and a new run begins at the tracker") from error
-    return make(run, project, None, file, say)
+    return known
 
 
 def track_results(run: Path, folder: Path, summary: Mapping[str, float], say: Say = print) -> None:

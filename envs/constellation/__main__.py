@@ -1,6 +1,7 @@
 """What a constellation amounts to: `python -m envs.constellation describe [constellation=NAME | file=PATH] [--json]`.
 
-constellation=NAME   one of the presets; default walker_12x24
+constellation=NAME   one of the presets; default walker_12x24. With it also planes=20, phasing=5 and the other settings
+                     of a Walker constellation (configs/constellation/walker_12x24.yaml), instead of the preset's
 file=PATH            a fleet from a TLE file; with it also shell=53/550, date=2022-09-14 and the other settings of
                      the group `constellation` of that kind (configs/constellation/tle.yaml)
 link=MODEL           eb_n0 (default), shannon or fixed, with their default values
@@ -12,7 +13,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
+from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from rich import box
@@ -20,12 +22,13 @@ from rich.console import Console
 from rich.table import Table
 
 from envs.config import ConfigError
-from envs.constellation import CONSTELLATIONS, Fleet, TleFleet
+from envs.constellation import CONSTELLATIONS, FLEETS, Constellation, Fleet, TleFleet
 from envs.constellation.description import HIGH, Description, LinkStatistics, Spread, describe
 from envs.links import LINK_MODELS
 
-_TLE_KEYS = tuple(field.name for field in fields(TleFleet))
-_KEYS = ("constellation", "link", *_TLE_KEYS)
+_KEYS = tuple(
+    dict.fromkeys(["constellation", "link", *(f.name for kind in FLEETS.values() for f in fields(kind))])
+)
 
 
 def parse(arguments: list[str]) -> tuple[dict[str, str], bool]:
@@ -51,23 +54,34 @@ def parse(arguments: list[str]) -> tuple[dict[str, str], bool]:
 
 def fleet_of(settings: dict[str, str]) -> Fleet:
     """The fleet that is asked for."""
-    chosen = settings.get("constellation", "walker_12x24" if "file" not in settings else "tle")
-    of_file = {key: value for key, value in settings.items() if key in _TLE_KEYS}
+    chosen = settings.pop("constellation", "walker_12x24" if "file" not in settings else "tle")
     if chosen == "tle":
-        try:
-            return TypeAdapter(TleFleet).validate_strings(of_file)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            message = first["msg"].removeprefix("Value error, ")
-            raise ConfigError(f"{where}: {message}" if where else message) from error
+        return TleFleet(**_values(TleFleet, settings, "a Walker constellation, not to a TLE file"))
     if chosen not in CONSTELLATIONS:
         raise ConfigError(
             f"constellation={chosen!r} is not possible: one of {', '.join(CONSTELLATIONS)}, tle"
         )
-    if of_file:
-        raise ConfigError(f"{next(iter(of_file))}= belongs to constellation=tle, not to {chosen}")
-    return CONSTELLATIONS[chosen]
+    values = _values(Constellation, settings, f"constellation=tle, not to {chosen}")
+    return replace(CONSTELLATIONS[chosen], **({"name": f"{chosen}, changed"} if values else {}) | values)
+
+
+def _values(kind: type[Constellation | TleFleet], settings: dict[str, str], owner: str) -> dict[str, Any]:
+    """`settings` as the fields of `kind`; owner: what those belong to that it does not have."""
+    types, values = get_type_hints(kind), {}
+    for key, text in settings.items():
+        if key not in types:
+            raise ConfigError(f"{key}= belongs to {owner}")
+        try:
+            kind_of_value = TypeAdapter(types[key])
+            values[key] = (
+                kind_of_value.validate_python(None)
+                if text == "null"
+                else kind_of_value.validate_strings(text)
+            )
+        except ValidationError as error:
+            reason = error.errors(include_url=False)[0]["msg"]
+            raise ConfigError(f"constellation.{key}={text!r} is not possible: {reason}") from error
+    return values
 
 
 def show(description: Description, console: Console) -> None:

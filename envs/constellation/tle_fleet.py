@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -221,63 +222,17 @@ class _Flying:
 def _fly(fleet: TleFleet) -> _Flying:
     if fleet.file is None:
         raise ConfigError("constellation.file is missing: name a file of two-line elements")
-    path = Path(fleet.file)
-    warnings: list[str] = []
-    records, broken = read_tle(path)
-    if broken:
-        _refuse_broken(path, broken, fleet.skip_broken)
-        warnings.append(f"{len(broken)} broken lines left out: {_listed([str(line) for line in broken])}")
-    if not records:
-        raise ConfigError(f"constellation.file={str(path)!r} is not possible: it holds no two-line elements")
-    satrecs = [Satrec.twoline2rv(record.line1, record.line2, WGS72) for record in records]
-    # One record a satellite, the newest; in the order of the file.
-    epoch = np.array([s.jdsatepoch + s.jdsatepochF for s in satrecs])
-    newest: dict[str, int] = {}
-    for i, record in enumerate(records):
-        known = newest.setdefault(record.catalogue_number, i)
-        if epoch[i] > epoch[known]:
-            newest[record.catalogue_number] = i
-    keep = np.array(sorted(newest.values()))
-    if len(keep) < len(records):
-        twice = [record for i, record in enumerate(records) if newest[record.catalogue_number] != i]
-        warnings.append(f"{len(twice)} older elements of satellites listed twice left out: {_names(twice)}")
-
-    day_start = _day(fleet.date) if fleet.date else _day_of(float(np.median(epoch[keep])))
-    noon = _julian(day_start) + 0.5
-    age = noon - epoch
-    stale = np.abs(age[keep]) > fleet.max_age_days
-    if stale.all():
-        raise ConfigError(
-            f"constellation.file={str(path)!r} is not possible on {day_start:%Y-%m-%d}: all its elements are more "
-            f"than {fleet.max_age_days:g} days from it (they are of {_day_of(epoch[keep].min()):%Y-%m-%d} to "
-            f"{_day_of(epoch[keep].max()):%Y-%m-%d}); set constellation.date or constellation.max_age_days"
-        )
-    if stale.any():
-        old = [records[i] for i in keep[stale]]
-        warnings.append(
-            f"{len(old)} satellites left out, their elements are more than {fleet.max_age_days:g} days from "
-            f"{day_start:%Y-%m-%d}: {_names(old)}"
-        )
-    keep = keep[~stale]
-    error, _ = _propagate(
-        SatrecArray([satrecs[i] for i in keep]), day_start, np.array([0.0, 43200.0, 86400.0])
-    )
-    lost = error.any(1)
-    if lost.any():
-        warnings.append(f"SGP4 fails, left out: {_names([records[i] for i in keep[lost]])}")
-    keep = keep[~lost]
-
+    path, warnings = Path(fleet.file), []
+    records, satrecs, day_start = _usable(fleet, path, warnings)
     shells = find_shells(
-        np.degrees([satrecs[i].inclo for i in keep]),
-        np.array([satrecs[i].a * satrecs[i].radiusearthkm - EARTH_RADIUS_KM for i in keep]),
+        np.degrees([one.inclo for one in satrecs]),
+        np.array([one.a * one.radiusearthkm - EARTH_RADIUS_KM for one in satrecs]),
         fleet.inclination_within_deg,
         fleet.altitude_within_km,
         FEWEST_SATELLITES,
     )
-    shell = _choose(path, shells, fleet.shell, len(keep))
-    member = keep[shell.members]
-    model = SatrecArray([satrecs[i] for i in member])
-    raan, phase = _orbit_angles(model, day_start)
+    shell = _choose(path, shells, fleet.shell, len(records))
+    raan, phase = _orbit_angles(SatrecArray([satrecs[i] for i in shell.members]), day_start)
     planes = find_planes(raan, math.radians(fleet.plane_gap_deg))
     spread = [np.degrees((raan[plane[-1]] - raan[plane[0]]) % (2 * np.pi)) for plane in planes]
     order = list(in_flight_order(planes, phase))
@@ -291,7 +246,8 @@ def _fly(fleet: TleFleet) -> _Flying:
     # Renumber: plane by plane, in the direction of flight.
     flight = np.concatenate(order)
     raan, phase = raan[flight], phase[flight]
-    flying = [satrecs[i] for i in member[flight]]
+    member = [int(i) for i in shell.members[flight]]
+    flying = [satrecs[i] for i in member]
     starts = np.cumsum(sizes) - sizes
     neighbours, wired = wire_planes(
         [np.arange(start, start + size) for start, size in zip(starts, sizes, strict=True)],
@@ -302,7 +258,7 @@ def _fly(fleet: TleFleet) -> _Flying:
         fleet.max_link_km,
     )
     return _Flying(
-        records=tuple(records[i] for i in member[flight]),
+        records=tuple(records[i] for i in member),
         satrecs=tuple(flying),
         model=SatrecArray(flying),
         shell=shell,
@@ -320,6 +276,56 @@ def _fly(fleet: TleFleet) -> _Flying:
         wired=torch.from_numpy(wired),
         warnings=tuple(warnings),
     )
+
+
+def _usable(
+    fleet: TleFleet, path: Path, warnings: list[str]
+) -> tuple[list[TleRecord], list[Satrec], datetime]:
+    """The satellites of the file that can fly, in its order, each once, and the day: records, SGP4 models, its start.
+
+    Adds to `warnings` what is left out. Raises ConfigError where nothing is left, or lines are broken that must not be.
+    """
+    records, broken = read_tle(path)
+    if broken:
+        _refuse_broken(path, broken, fleet.skip_broken)
+        warnings.append(f"{len(broken)} broken lines left out: {_listed([str(line) for line in broken])}")
+    if not records:
+        raise ConfigError(f"constellation.file={str(path)!r} is not possible: it holds no two-line elements")
+    satrecs = [Satrec.twoline2rv(record.line1, record.line2, WGS72) for record in records]
+    epoch = np.array([one.jdsatepoch + one.jdsatepochF for one in satrecs])
+
+    newest: dict[str, int] = {}
+    for i, record in enumerate(records):
+        known = newest.setdefault(record.catalogue_number, i)
+        if epoch[i] > epoch[known]:
+            newest[record.catalogue_number] = i
+    older = np.ones(len(records), dtype=bool)
+    older[list(newest.values())] = False
+    if older.any():
+        names = _names(list(compress(records, older)))
+        warnings.append(f"{older.sum()} older elements of satellites listed twice left out: {names}")
+    records, satrecs, epoch = list(compress(records, ~older)), list(compress(satrecs, ~older)), epoch[~older]
+
+    day_start = _day(fleet.date) if fleet.date else _day_of(float(np.median(epoch)))
+    stale = np.asarray(np.abs(_julian(day_start) + 0.5 - epoch) > fleet.max_age_days)
+    if stale.all():
+        raise ConfigError(
+            f"constellation.file={str(path)!r} is not possible on {day_start:%Y-%m-%d}: all its elements are more "
+            f"than {fleet.max_age_days:g} days from it (they are of {_day_of(epoch.min()):%Y-%m-%d} to "
+            f"{_day_of(epoch.max()):%Y-%m-%d}); set constellation.date or constellation.max_age_days"
+        )
+    if stale.any():
+        warnings.append(
+            f"{stale.sum()} satellites left out, their elements are more than {fleet.max_age_days:g} days from "
+            f"{day_start:%Y-%m-%d}: {_names(list(compress(records, stale)))}"
+        )
+    records, satrecs = list(compress(records, ~stale)), list(compress(satrecs, ~stale))
+
+    error, _ = _propagate(SatrecArray(satrecs), day_start, np.array([0.0, 43200.0, 86400.0]))
+    lost = np.asarray(error.any(1))
+    if lost.any():
+        warnings.append(f"SGP4 fails, left out: {_names(list(compress(records, lost)))}")
+    return list(compress(records, ~lost)), list(compress(satrecs, ~lost)), day_start
 
 
 def _propagate(model: SatrecArray, day_start: datetime, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

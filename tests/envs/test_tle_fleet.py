@@ -19,7 +19,17 @@ from torch import Tensor
 
 from envs.config import ConfigError, EnvironmentConfig, TaskConfig
 from envs.connectivity import components, connectivity
-from envs.constellation import AFT, FORE, LEFT, OPPOSITE, RIGHT, Constellation, Fleet, TleFleet
+from envs.constellation import (
+    AFT,
+    CONSTELLATIONS,
+    FORE,
+    LEFT,
+    OPPOSITE,
+    RIGHT,
+    Constellation,
+    Fleet,
+    TleFleet,
+)
 from envs.constellation.__main__ import main
 from envs.constellation.description import describe
 from envs.constellation.wiring import least_versine, rms_distance_km, wire_planes
@@ -381,6 +391,17 @@ def test_the_command_prints_a_table_or_json(file: Path, capsys: pytest.CaptureFi
     assert content["n_satellites"] == 47 and content["between_planes"]["rate_mbps"] == [1000.0] * 3
 
 
+def test_any_walker_constellation_is_described(capsys: pytest.CaptureFixture[str]):
+    main(
+        ["describe", "constellation=iridium_star", "planes=4", "polar_cutoff_deg=null", "name=mine", "--json"]
+    )
+    content = json.loads(capsys.readouterr().out)
+    assert (content["name"], content["satellites_per_plane"]) == ("mine", [11] * 4)
+    assert content["between_planes"]["links"] == 33, "none across the seam"
+    changed = replace(CONSTELLATIONS["iridium_star"], planes=4, polar_cutoff_deg=None)
+    assert content["between_planes"]["up"] == describe(changed, EbN0Link()).between_planes.up
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -389,7 +410,12 @@ def test_the_command_prints_a_table_or_json(file: Path, capsys: pytest.CaptureFi
         (["describe", "constellation=big"], "walker_12x24"),
         (["describe", "shell=53/550"], "belongs to constellation=tle"),
         (["describe", "link=laser"], "eb_n0"),
-        (["describe", "file=x", "max_age_days=many"], "max_age_days"),
+        (["describe", "file=x", "max_age_days=many"], "constellation.max_age_days='many'"),
+        (["describe", "file=x", "planes=3"], "belongs to a Walker constellation"),
+        (["describe", "planes=six"], "constellation.planes='six'"),
+        (["describe", "planes=null"], "constellation.planes='null'"),
+        (["describe", "planes=6", "phasing=7"], "constellation.phasing=7"),
+        (["describe", "phasing=0"], "come within 0.0 km of each other"),
         (["describe", "file=x", "max_age_days=-1"], "constellation.max_age_days=-1"),
     ],
 )

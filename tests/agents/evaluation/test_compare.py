@@ -1,12 +1,15 @@
 import csv
+import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
-from agents.evaluation import Comparison, compare, save_report
+from agents.evaluation import Comparison, compare, save_report, table
+from agents.evaluation.bootstrap import Interval
 from agents.evaluation.report import CSV_FILE, FIGURE_FILE, JSON_FILE
 from agents.routers import ROUTERS, Routes
 from agents.routers.best_response import BestResponseRouter
@@ -133,6 +136,32 @@ def test_report_holds_the_stable_keys_and_every_figure(comparison: Comparison, t
     assert float(rows[1]["ci95_low"]) == comparison["dijkstra"].ci95.low
     assert (tmp_path / FIGURE_FILE).read_bytes().startswith(b"\x89PNG")
     assert {path.name for path in tmp_path.iterdir()} == {JSON_FILE, CSV_FILE, FIGURE_FILE}
+
+
+def test_the_table_fits_80_columns_also_on_a_slow_machine(comparison: Comparison):
+    bad = replace(
+        comparison["dijkstra"],
+        router="dijkstra_propagation",
+        mean_delay_s=144.1912,
+        p95_delay_s=1139.71,
+        ratio_to_best_response=11.1964,
+        ci95=Interval(10.1404, 12.12345),
+        ratio_to_best_response_single=10.9221,
+        seconds_per_decision=7.1764e-3,
+    )
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(table(replace(comparison, results=(bad,))))
+    (row,) = [line for line in console.export_text().splitlines() if line.startswith("dijkstra_propagation")]
+    assert row.split()[1:] == [
+        "144.191",
+        "1139.71",
+        "100.00",
+        f"{bad.hops:.2f}",
+        "11.20",
+        "10.14-12.12",
+        "10.92",
+        "7176",
+    ]
 
 
 def test_trainings_of_one_policy_are_one_result(ephemeris: Ephemeris, worlds: Worlds):

@@ -63,6 +63,7 @@ def test_a_run_is_exported_and_flown_by_evaluate(run: Path, monkeypatch, capsys)
         ("runs/a-run/export", "flown", "export_evaluation"),
         ("runs/a-run/export/policy.onnx", "flown", "export_policy_evaluation"),
         ("runs/a-run/export/policy.int8.onnx", "flown_int8", "export_policy.int8_evaluation"),
+        ("runs/a-run/export/policy.safetensors", "learned", "export_policy_evaluation"),
     ):
         assert call(monkeypatch, evaluate.main, f"policy={policy}", *few) == 0, capsys.readouterr().err
         place = run if folder == "a-run" else run / folder
@@ -71,8 +72,8 @@ def test_a_run_is_exported_and_flown_by_evaluate(run: Path, monkeypatch, capsys)
             "that of the run, by the export's own configuration"
         )
         results[policy] = {row["router"]: row["mean_delay_s"] for row in stored["routers"]}[name]
-    learned, _, flown, again, int8 = results.values()
-    assert learned == flown == again
+    learned, _, flown, again, int8, weights = results.values()
+    assert learned == flown == again == weights
     assert int8 == pytest.approx(learned, rel=0.2)
     assert not list((run / "export").glob("evaluation*")), "an export stays what it was"
 

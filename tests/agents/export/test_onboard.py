@@ -16,7 +16,7 @@ from agents.config import UtilityKind
 from agents.evaluation.validation import VALIDATION_SEED
 from agents.export.decisions import record_decisions
 from agents.export.folder import INT8_MODEL
-from agents.export.onboard import EXAMPLES, MANIFEST, MODEL, OnboardError, OnboardPolicy
+from agents.export.onboard import EXAMPLES, MANIFEST, MODEL, OnboardError, OnboardPolicy, sealed
 from agents.routers.flown import FlownRouter
 from agents.routers.learned import LearnedRouter
 from agents.routers.trained import MANIFEST as MARK
@@ -68,7 +68,9 @@ def test_an_action_is_always_legal(recorded, export_folder: Path):
     ("observation", "mask", "words"),
     [
         (lambda o: o[:, :-1], lambda m: m, "observation has shape"),
-        (lambda o: o[0], lambda m: m[0], "observation has shape"),
+        (lambda o: o[0], lambda m: m[0], r"observation has shape \(124,\), it must have \(N, 124\)"),
+        (lambda o: None, lambda m: m, "observation has shape"),
+        (lambda o: np.full(o.shape, 1e300), lambda m: m, "not finite"),
         (lambda o: o, lambda m: m[:-1], "mask has shape"),
         (lambda o: o, lambda m: m.astype(np.float32), "mask is float32"),
         (lambda o: np.where(np.arange(o.shape[1]) == 9, np.nan, o), lambda m: m, "not finite"),
@@ -83,9 +85,23 @@ def test_what_cannot_be_right_is_refused(observation, mask, words: str, recorded
 
 
 def change_manifest(folder: Path, change) -> None:
+    """As another version of LEOMix might have written it."""
     manifest = json.loads((folder / MANIFEST).read_text())
     change(manifest)
-    (folder / MANIFEST).write_text(json.dumps(manifest))
+    (folder / MANIFEST).write_text(json.dumps(sealed(manifest)))
+
+
+def edit(path: Path, before: str, after: str) -> None:
+    text = path.read_text()
+    assert text.count(before) == 1
+    path.write_text(text.replace(before, after))
+
+
+def graph_of_another_kind(folder: Path) -> None:
+    """As if this onnxruntime were too old for the graph."""
+    (folder / MODEL).write_bytes(b"another kind")
+    digest = hashlib.sha256(b"another kind").hexdigest()
+    change_manifest(folder, lambda m: m["files"][MODEL].update(sha256=digest))
 
 
 @pytest.mark.parametrize(
@@ -97,8 +113,8 @@ def change_manifest(folder: Path, change) -> None:
         (lambda f: (f / MANIFEST).write_text("[]"), "manifest.json is damaged"),
         (lambda f: change_manifest(f, lambda m: m.pop("rules")), "is damaged .KeyError: 'rules'"),
         (
-            lambda f: change_manifest(f, lambda m: m.update(format="leomix-export-2")),
-            "format 'leomix-export-2'",
+            lambda f: change_manifest(f, lambda m: m.update(format="leomix-export-3")),
+            "format 'leomix-export-3'",
         ),
         (
             lambda f: change_manifest(
@@ -115,6 +131,12 @@ def change_manifest(folder: Path, change) -> None:
             "SHA-256 is not the manifest's",
         ),
         (lambda f: shutil.copy(f / INT8_MODEL, f / MODEL), "SHA-256 is not the manifest's"),
+        (
+            lambda f: edit(f / MANIFEST, '"announced_hops": 5', '"announced_hops": 7'),
+            "damaged: its content has changed",
+        ),
+        (lambda f: edit(f / MANIFEST, '"digest": "', '"digest": "0'), "damaged: its content has changed"),
+        (graph_of_another_kind, r"onnxruntime .* cannot read .*policy\.onnx"),
     ],
 )
 def test_files_that_it_does_not_know_are_refused(damage, words: str, export_folder: Path, tmp_path: Path):
@@ -189,6 +211,26 @@ def test_the_self_test_of_a_folder(export_folder: Path, tmp_path: Path):
         change_manifest(folder, lambda m, digest=digest: m["files"][EXAMPLES].update(sha256=digest))
         with pytest.raises(OnboardError, match=words):
             OnboardPolicy(folder).self_test()
+
+
+def test_the_self_test_finds_damage_in_every_file(export_folder: Path, tmp_path: Path):
+    """One bit of it is enough; what was left on the ground is not missed, if it does not fly."""
+    folder = tmp_path / "export"
+    shutil.copytree(export_folder, folder)
+    names = sorted(path.name for path in folder.iterdir())
+    assert len(names) == 7
+    for name in names:
+        content = (folder / name).read_bytes()
+        for place in (0, len(content) // 2, len(content) - 2):
+            changed = bytearray(content)
+            changed[place] ^= 4
+            (folder / name).write_bytes(changed)
+            with pytest.raises(OnboardError, match=name.replace(".", r"\.")):
+                OnboardPolicy(folder).self_test()
+        (folder / name).write_bytes(content)
+    for name in set(names) - {MANIFEST, MODEL, EXAMPLES}:
+        (folder / name).unlink()
+    assert OnboardPolicy(folder).self_test() == 32
 
 
 def test_flown_under_the_rules_of_the_worlds_given(export_folder: Path):

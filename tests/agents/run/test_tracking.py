@@ -213,6 +213,8 @@ def test_trouble_later_on_is_said_once_and_stops_nothing(run: Path, monkeypatch:
 
 
 def test_a_damaged_state_is_one_clear_error(run: Path) -> None:
-    (run / TRACKING_FILE).write_text("{")
-    with pytest.raises(ConfigError, match=r"tracking\.json is damaged: delete it"):
-        reopen_tracker(run)
+    for content in ("", "{", '{"service": "wanda", "project": "leomix", "id": "a"}'):
+        (run / TRACKING_FILE).write_text(content)
+        for open_again in (reopen_tracker, lambda run: open_tracker(TrackingConfig("wandb"), run, {})):
+            with pytest.raises(ConfigError, match=r"tracking\.json is damaged: delete it"):
+                open_again(run)
