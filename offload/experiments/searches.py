@@ -164,7 +164,7 @@ def _draw(figure: Any, rows: list[Row]) -> None:
         top, bottom = axes[0, column], axes[1, column]
         for quantity, (label, colour) in lines.items():
             _band(top, k, own, quantity, label, colour)
-        _band(top, k, own, "idle_s", "idle: the one that ends first", "#888888")
+        _band(top, k, own, "idle_s", "idle time of the one that ends first", "#888888")
         _band(bottom, k, own, "ratio", "allocation ratio", "#228833")
         top.set_title(TRACED[name], fontsize=10)
         top.grid(alpha=0.3)

@@ -51,6 +51,11 @@ def test_the_decision_is_printed_as_a_table_and_as_json(
         assert data["path"][-1] == model["path"][0] == task["computing"]
         assert data["delivered"] and model["delivered"]
     assert record["tasks"][1]["computing"] == "sat_050"
+    totals_s = [task["delay_s"]["total"] for task in record["tasks"]]
+    assert record["mean_service_delay_s"] == pytest.approx(sum(totals_s) / len(totals_s))
+    as_routed_s = record["search"]["mean_service_delay_as_routed_s"]
+    assert len(as_routed_s) == record["search"]["routings"]
+    assert record["mean_service_delay_s"] <= min(as_routed_s)
 
 
 def test_nothing_offloaded_nothing_sent(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
