@@ -174,6 +174,15 @@ def test_only_contested_worlds_are_routed_again(problem: OffloadProblem) -> None
     assert every is not None and not (every.stop == Stop.uncontested).any()
 
 
+def test_a_world_in_which_a_packet_is_to_appear_is_routed_again_however_little_it_loses(
+    problem: OffloadProblem,
+) -> None:
+    router, config = ROUTERS["look_ahead_2"](), SearchConfig(initial_ratio=0.0, contested=0.99)
+    decision = search(problem, router, config)
+    assert decision.trace is not None and (decision.trace.iterations == 2).all()
+    assert (decision.chosen.mean_s < decision.trace.mean_s[0]).all() and (decision.mean_ratio > 0).all()
+
+
 def test_who_is_alone_loses_nothing_to_others(ephemeris: Ephemeris) -> None:
     """One task's two packets go opposite ways: on its cheapest path a data packet shares no link, just relays."""
     problem = small_problem(ephemeris, 6, 1)
