@@ -23,6 +23,9 @@ from envs.config import ConfigError
 
 _FORMAT = "leomix-accuracy-1"
 _FEWEST = 4  # points for three parameters and an error
+_LEAST_RISE = (
+    1e-3  # of accuracy over the measured range; measurements that are all the same rise by rounding alone
+)
 
 
 class Quantity(str, Enum):
@@ -130,7 +133,12 @@ class Measurements:
         """
         if not path.is_file():
             raise MeasurementError(f"{path}: there is no such file of measurements")
-        lines = path.read_text().splitlines()
+        try:
+            lines = path.read_text(
+                encoding="utf-8-sig"
+            ).splitlines()  # spreadsheets begin their files with a mark
+        except UnicodeDecodeError as error:
+            raise MeasurementError(f"{path} is no CSV file: it is not text ({error.reason})") from error
         comments = [line.lstrip("# ").strip() for line in lines if line.startswith("#")]
         metric = next((line.split(":", 1)[1].strip() for line in comments if line.startswith("metric:")), "")
         source = " ".join(line for line in comments if line and not line.startswith("metric:"))
@@ -152,9 +160,10 @@ class Measurements:
                 row = [float(cells[header.index(name)]) for name in (known[0].value, "accuracy")]
             except (ValueError, IndexError) as error:
                 raise MeasurementError(f"{path} line {number} is {line!r}: two numbers are needed") from error
-            if not (row[0] >= 0 and 0 <= row[1] <= 1):
+            if not (0 <= row[0] < np.inf and 0 <= row[1] <= 1):
                 raise MeasurementError(
-                    f"{path} line {number} is {line!r}: {known[0].value} is zero or more, accuracy from 0 to 1"
+                    f"{path} line {number} is {line!r}: {known[0].value} is zero or more and finite, "
+                    "accuracy from 0 to 1"
                 )
             rows.append(row)
         if len({x for x, _ in rows}) < _FEWEST:
@@ -187,7 +196,7 @@ def fit(measurements: Measurements) -> AccuracyModel:
     rises = span * (np.exp(-rate * x.min()) - np.exp(-rate * x.max()))
     residual = accuracy - (ceiling - span * np.exp(-rate * x))
     rmse = float(np.sqrt(np.mean(residual**2)))
-    if rises <= rmse:
+    if rises <= max(rmse, _LEAST_RISE):
         raise MeasurementError(
             f"accuracy does not rise with {measurements.quantity.value}: over its range the fit gains {rises:.4f} "
             f"and misses by {rmse:.4f}; measure a wider range or more samples"

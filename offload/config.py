@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import pairwise
+from math import inf
 from pathlib import Path
 
 from envs.config import require
 
 MEASUREMENTS = Path(__file__).parent / "measurements"
 """The accuracy models that come with LEOMix."""
+
+POSITIVE = "positive and finite"
 
 
 class Computing(str, Enum):
@@ -57,10 +61,10 @@ class FramesConfig:
         require(1 <= low <= high, "offload.frames.frames", self.frames, "two numbers, 1 <= fewest <= most")
         require(self.pixels >= 1, "offload.frames.pixels", self.pixels, "at least 1")
         for name in ("bits_per_pixel", "feature_mbit"):
-            require(getattr(self, name) > 0, f"offload.frames.{name}", getattr(self, name), "positive")
-        ascending = all(a < b for a, b in zip(self.quantisers, self.quantisers[1:], strict=False))
+            require(0 < getattr(self, name) < inf, f"offload.frames.{name}", getattr(self, name), POSITIVE)
+        ascending = all(a < b for a, b in pairwise((0.0, *self.quantisers, inf)))
         require(
-            0 < len(self.quantisers) <= 16 and self.quantisers[0] > 0 and ascending,
+            0 < len(self.quantisers) <= 16 and ascending,
             "offload.frames.quantisers",
             self.quantisers,
             "1 to 16 positive numbers of bits per pixel, ascending",
@@ -93,14 +97,13 @@ class ModelUpdateConfig:
 
     def __post_init__(self) -> None:
         for name in ("parameters", "bits"):
-            require(getattr(self, name) > 0, f"offload.model.{name}", getattr(self, name), "positive")
-        require(
-            self.position_factor >= 1, "offload.model.position_factor", self.position_factor, "at least 1"
-        )
+            require(0 < getattr(self, name) < inf, f"offload.model.{name}", getattr(self, name), POSITIVE)
+        factor = self.position_factor
+        require(1 <= factor < inf, "offload.model.position_factor", factor, "at least 1, and finite")
         bounds = (self.smallest_mbit, self.largest_mbit)
-        allowed = "two sizes with 0 < smallest_mbit <= largest_mbit"
+        allowed = "two finite sizes with 0 < smallest_mbit <= largest_mbit"
         require(
-            0 < bounds[0] <= bounds[1],
+            0 < bounds[0] <= bounds[1] < inf,
             "offload.model.smallest_mbit, offload.model.largest_mbit",
             bounds,
             allowed,
@@ -133,12 +136,14 @@ class ComputeConfig:
 
     def __post_init__(self) -> None:
         for name in ("sensing_tops", "computing_tops", "small_gop", "large_gop", "sensing_ghz"):
-            require(getattr(self, name) > 0, f"offload.compute.{name}", getattr(self, name), "positive")
+            require(0 < getattr(self, name) < inf, f"offload.compute.{name}", getattr(self, name), POSITIVE)
         require(
             0 < self.utilisation <= 1, "offload.compute.utilisation", self.utilisation, "above 0, at most 1"
         )
         cycles = self.feature_cycles_per_bit
-        require(cycles >= 0, "offload.compute.feature_cycles_per_bit", cycles, "zero or more")
+        require(
+            0 <= cycles < inf, "offload.compute.feature_cycles_per_bit", cycles, "zero or more, and finite"
+        )
 
     @property
     def small_frame_s(self) -> float:

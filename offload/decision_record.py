@@ -57,7 +57,7 @@ def decision_record(problem: OffloadProblem, decision: Decision, world: int = 0)
             "routings": n,
             "stopped": Stop(int(decision.trace.stop[world])).name,
             "returned": int(decision.trace.best[world]),
-            "mean_service_delay_s": decision.trace.mean_s[:n, world].tolist(),
+            "mean_service_delay_as_routed_s": decision.trace.mean_s[:n, world].tolist(),  # before any polish
         }
     return record
 

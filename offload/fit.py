@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 
 from envs.config import ConfigError
-from offload.accuracy import AccuracyModel, Measurements, fit
+from offload.accuracy import AccuracyModel, MeasurementError, Measurements, fit
 
 
 def draw_fit(path: Path, measurements: Measurements, model: AccuracyModel) -> None:
@@ -38,6 +38,10 @@ def main(arguments: list[str]) -> None:
     """The command; raises MeasurementError on bad input."""
     source = Path(arguments[0])
     target = Path(arguments[1]) if len(arguments) > 1 else source.with_suffix(".json")
+    if target.suffix != ".json" or not target.parent.is_dir():
+        raise MeasurementError(f"{target} cannot be written: name a file *.json in a folder that there is")
+    if target.resolve() == source.resolve():
+        raise MeasurementError(f"{source} holds the measurements: name another file for the model")
     measurements = Measurements.read(source)
     model = fit(measurements)
     model.save(target)

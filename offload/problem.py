@@ -115,9 +115,7 @@ class OffloadProblem:
         is next to the crossing or at an end.
         """
         compute, tasks, design = self.config.compute, self.tasks, self.design
-        large_s = compute.large_frame_s * sharing(
-            self.worlds, latest.offloaded.clamp(min=1), compute.computing
-        )
+        large_s = compute.large_frame_s * sharing(self.worlds, latest.offloaded, compute.computing)
 
         def branches(frames: Tensor) -> tuple[Tensor, Tensor]:
             size = design.data(tasks, frames).size_mbit

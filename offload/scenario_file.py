@@ -6,12 +6,11 @@ import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import torch
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from envs.config import ConfigError, EnvironmentConfig
@@ -23,12 +22,16 @@ from envs.topology import build_topology
 from envs.worlds import Worlds
 from offload.config import OffloadConfig
 from offload.joint.scenario import RealFrames
+from offload.plain_yaml import read_yaml
 from offload.problem import OffloadProblem
 from offload.tasks import Tasks
 
+_MOST_FRAMES = 10**9
+"""Of a task: far beyond any, and all sums over them are exact."""
+
 
 class ScenarioError(ConfigError):
-    """A scenario file cannot be used; the message names the file, the field and what is allowed."""
+    """A scenario file cannot be used; the message names the field and what is allowed, or the file."""
 
 
 @dataclass(frozen=True)
@@ -74,23 +77,26 @@ def satellite_name(number: int) -> str:
 
 
 def read_scenario(path: Path) -> ScenarioFile:
-    """Read the file at `path`; raises ScenarioError naming the field and what is allowed."""
+    """Read the file at `path`; raises ConfigError naming the field and what is allowed, or the line."""
     if not path.is_file():
         raise ScenarioError(f"scenario={path}: there is no such file")
-    try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ScenarioError(f"{path} is not YAML: {str(error).splitlines()[0]}") from error
+    content = read_yaml(path)
     try:
         _check_keys(ScenarioFile, content, "")
-        if isinstance(content.get("time"), (date, datetime)):
-            content["time"] = content["time"].isoformat()
         # In JSON a list may become a tuple and a name an enum member; strict, so that nothing else changes kind.
-        return TypeAdapter(ScenarioFile).validate_json(json.dumps(content), strict=True)
+        return TypeAdapter(ScenarioFile).validate_json(_as_json(content), strict=True)
     except ValidationError as error:
         raise ScenarioError(f"{path}: {_first_mistake(error)}") from error
     except ConfigError as error:
         raise ScenarioError(f"{path}: {error}") from error
+
+
+def _as_json(content: Any) -> str:
+    """`content` as JSON; what only YAML knows (dates, sets) as text, which is what a date in `time` is to be."""
+    try:
+        return json.dumps(content, default=str)
+    except (TypeError, ValueError) as error:  # a key that is no word; an anchor within itself
+        raise ScenarioError(f"only words, numbers, lists and mappings are possible ({error})") from error
 
 
 def build_problem(scenario: ScenarioFile) -> OffloadProblem:
@@ -137,6 +143,11 @@ def _worlds(scenario: ScenarioFile, ephemeris: Ephemeris) -> Worlds:
             there = pool[int(hops.argmin())]
         else:
             raise ScenarioError(f"tasks[{i}].computing is missing: name a satellite here or in computing")
+        if here in sensing:
+            raise ScenarioError(
+                f"tasks[{i}].sensing={task.sensing!r} is not possible: tasks[{sensing.index(here)}] is there already, "
+                "and a satellite's small model has one task"
+            )
         if here == there:
             raise ScenarioError(
                 f"tasks[{i}].sensing={task.sensing!r} is not possible: it is the task's computing satellite"
@@ -160,8 +171,8 @@ def _worlds(scenario: ScenarioFile, ephemeris: Ephemeris) -> Worlds:
 
 def _tasks(scenario: ScenarioFile) -> Tasks:
     for i, task in enumerate(scenario.tasks):
-        if task.frames < 1:
-            raise ScenarioError(f"tasks[{i}].frames={task.frames} is not possible: at least 1")
+        if not 1 <= task.frames <= _MOST_FRAMES:
+            raise ScenarioError(f"tasks[{i}].frames={task.frames} is not possible: from 1 to {_MOST_FRAMES}")
         for name in ("large_accuracy", "small_accuracy", "accuracy"):
             value = getattr(task, name)
             if value is not None and not 0 < value < 1:
@@ -217,7 +228,7 @@ def _link(settings: Mapping[str, Any]) -> LinkModel:
     try:
         return TypeAdapter(LINK_MODELS[name]).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        raise ScenarioError(f"link.{_first_mistake(error)}") from error
+        raise ScenarioError(_first_mistake(error, "link")) from error
 
 
 def _check_keys(schema: type, content: Any, path: str) -> None:
@@ -245,12 +256,12 @@ def _check_keys(schema: type, content: Any, path: str) -> None:
             raise ScenarioError(f"{path}.{entry.name}".lstrip(".") + " is missing: it has no default")
 
 
-def _first_mistake(error: ValidationError) -> str:
+def _first_mistake(error: ValidationError, where: str = "") -> str:
+    """The first of `error` in one line; `where` is the field that was validated, if not the whole file."""
     first = error.errors(include_url=False)[0]
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if first["type"] == "value_error":  # raised by a configuration class, which names the field itself
         return message
-    where = ""
     for part in first["loc"]:
         if isinstance(part, int):
             where += f"[{part}]"

@@ -87,13 +87,16 @@ _CAUSES = ("transmission_s", "propagation_s", "relay_s", "lost_s")
 
 
 def sharing(worlds: Worlds, offloaded: Tensor, computing: Computing) -> Tensor:
-    """[E, n] by how many tasks the capacity is divided that each task finds at its computing satellite, at least 1."""
+    """[E, n] among how many tasks a computing satellite divides its capacity: each task, and the others that offload.
+
+    For a task that offloads nothing itself, what it would find if it did.
+    """
     n_tasks = worlds.n_tasks
     if computing is Computing.paper:
         return torch.ones(offloaded.shape, dtype=torch.float64, device=offloaded.device)
     server = worlds.source[:, :n_tasks]
-    together = (server[:, :, None] == server[:, None, :]) & (offloaded > 0)[:, None, :]  # [E, n, n]
-    return together.sum(2).clamp(min=1).double()
+    uses = (offloaded > 0)[:, None, :] | torch.eye(n_tasks, dtype=torch.bool, device=offloaded.device)
+    return ((server[:, :, None] == server[:, None, :]) & uses).sum(2).double()
 
 
 def service_delay(

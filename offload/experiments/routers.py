@@ -9,7 +9,7 @@ import numpy as np
 
 from agents.routers import Router
 from offload.experiments.result import Result, Row, mean_interval, over_trainings
-from offload.experiments.sweeps import COLOURS, compared_schemes
+from offload.experiments.sweeps import COLOURS, LABELS, compared_schemes
 from offload.problem import OffloadProblem
 
 
@@ -73,9 +73,10 @@ def _draw(figure: Any, rows: list[Row]) -> None:
             fmt="o",
             markersize=4,
             color=COLOURS.get(scheme),
-            label=scheme.replace("_", " "),
+            label=LABELS.get(scheme, scheme),
         )
     axes.set_yticks(range(len(routers)), routers)
+    axes.invert_yaxis()  # in the order of the table
     axes.set_xscale("log")
     low, high = axes.get_xlim()
     ticks = [tick for tick in (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100) if low <= tick <= high]

@@ -19,6 +19,9 @@ from offload.search import Decision, Stop, Trace, search
 OUT_OF_BALANCE = 0.05
 """A task is out of balance if its branches differ by more than this share of its service delay."""
 
+TRACED = {"bisection": "bisection, without its stopping rule", "balance to the end": "balance, to the end"}
+"""The searches of Fig. 5 and their titles; both go on in every world."""
+
 
 def searches(config: SearchConfig) -> dict[str, SearchConfig]:
     """What is compared: Algorithm 1 as printed, its bisection without its stopping rule, and the better schedules."""
@@ -81,10 +84,15 @@ def trace_result(decisions: Mapping[str, Sequence[Decision]]) -> Result:
     The last row of a search is what it returns: the best that it has seen, polished if it is to be.
     """
     rows: list[Row] = []
-    for name in ("bisection", "balance"):
-        series = [_series(decision) for decision in decisions[name]]
-        for k in range(len(series[0]["ratio"])):
-            row: Row = {"search": name, "iteration": k + 1}
+    for name in TRACED:
+        n_routings = max(int(_trace(decision).iterations.max()) for decision in decisions[name])
+        series = [_series(decision, n_routings) for decision in decisions[name]]
+        for k in range(n_routings + 1):
+            row: Row = {
+                "search": name,
+                "iteration": k + 1,
+                "returned": "yes" if k == n_routings else "no",
+            }
             for quantity in series[0]:
                 values = np.stack([one[quantity][k].cpu().numpy() for one in series])  # [S, E]
                 bounds = mean_interval(values)
@@ -95,17 +103,24 @@ def trace_result(decisions: Mapping[str, Sequence[Decision]]) -> Result:
                 }
             rows.append(row)
     columns = ("search", "iteration", "ratio", "small_s", "large_s", "idle_s", "delay_s")
+    screen = [row | {"iteration": "returned"} if row["returned"] == "yes" else row for row in rows]
     return Result(
-        "fig5_search", "Fig. 5: the search", rows, lambda figure: _draw(figure, rows), columns, size=(8, 6)
+        "fig5_search",
+        "Fig. 5: the search",
+        rows,
+        lambda figure: _draw(figure, rows),
+        columns,
+        screen,
+        size=(8, 6),
     )
 
 
-def _series(decision: Decision) -> dict[str, list[Tensor]]:
-    """What Fig. 5 shows, by iteration: [E] means over the tasks of each world."""
+def _series(decision: Decision, n_routings: int) -> dict[str, list[Tensor]]:
+    """What Fig. 5 shows, by iteration up to `n_routings` and at the end: [E] means over the tasks of each world."""
     trace, tasks, chosen = _trace(decision), decision.tasks, decision.chosen.delay
 
     def by_iteration(values: Tensor, returned: Tensor) -> Tensor:
-        return torch.cat([_held(trace, values.double()), returned.double()[None]])
+        return torch.cat([_held(trace, values.double(), n_routings), returned.double()[None]])
 
     small = by_iteration(trace.small_s, chosen.small_s)
     large = by_iteration(trace.offloaded_s, chosen.offloaded_s)
@@ -130,13 +145,13 @@ def _out_of_balance(decision: Decision) -> Tensor:
     return delay.idle_s.abs() > OUT_OF_BALANCE * delay.total_s
 
 
-def _held(trace: Trace, values: Tensor) -> Tensor:
-    """[K, E, n] `values` with every iteration after a world's last replaced by that one."""
-    held = values.clone()
-    for k in range(1, len(held)):
-        ended = trace.iterations <= k
-        held[k, ended] = held[k - 1, ended]
-    return held
+def _held(trace: Trace, values: Tensor, n_routings: int) -> Tensor:
+    """[n_routings, E, n] of `values` [K, E, n], every iteration after a world's last replaced by that one."""
+    world = torch.arange(len(trace.iterations), device=values.device)
+    k = torch.arange(n_routings, device=values.device)[:, None].minimum(
+        trace.iterations - 1
+    )  # [n_routings, E]
+    return values[k, world]
 
 
 def _draw(figure: Any, rows: list[Row]) -> None:
@@ -149,9 +164,9 @@ def _draw(figure: Any, rows: list[Row]) -> None:
         top, bottom = axes[0, column], axes[1, column]
         for quantity, (label, colour) in lines.items():
             _band(top, k, own, quantity, label, colour)
-        _band(top, k, own, "idle_s", "one waits for the other", "#888888")
+        _band(top, k, own, "idle_s", "idle time of the one that ends first", "#888888")
         _band(bottom, k, own, "ratio", "allocation ratio", "#228833")
-        top.set_title(str(name), fontsize=10)
+        top.set_title(TRACED[name], fontsize=10)
         top.grid(alpha=0.3)
         bottom.grid(alpha=0.3)
         bottom.set_xlabel("routing (end: what is returned)")

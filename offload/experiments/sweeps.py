@@ -27,6 +27,14 @@ COLOURS = {
     "bs_marl": "#cc3311",
     "bs_marl_balance": "#228833",
 }
+LABELS = {
+    "small_only": "small model only",
+    "centralised": "centralised large model",
+    "even_split": "even split",
+    "bs_marl": "BS-MARL (Algorithm 1)",
+    "bs_marl_balance": "BS-MARL (balance)",
+}
+"""How the paper calls the schemes of these names; others go by their names."""
 
 
 def compared_schemes(config: OffloadConfig) -> list[Scheme]:
@@ -96,8 +104,11 @@ def with_computing(problem: OffloadProblem, tops: float) -> OffloadProblem:
     return replace(problem, config=replace(problem.config, compute=compute))
 
 
-def sweep_result(found: Sweep, *, name: str, title: str, unit: str, ratios: bool) -> Result:
-    """A sweep as table and picture, with 95% intervals over worlds; `ratios` adds the chosen ratio to the picture."""
+def sweep_result(found: Sweep, *, name: str, title: str, axis: str, ratios: bool) -> Result:
+    """A sweep as table and picture, with 95% intervals over worlds.
+
+    axis: what the setting is, for the picture. ratios: whether the ratios chosen are in it.
+    """
     rows: list[Row] = []
     for i, value in enumerate(found.values):
         for scheme, delay_s in found.delay_s.items():
@@ -112,11 +123,11 @@ def sweep_result(found: Sweep, *, name: str, title: str, unit: str, ratios: bool
                     "ratio": float(found.ratio[scheme][i].mean()),
                 }
             )
-    draw = partial(_draw, found=found, rows=rows, unit=unit, ratios=ratios)
+    draw = partial(_draw, found=found, rows=rows, axis=axis, ratios=ratios)
     return Result(name, title, rows, draw, size=(6.4, 6.4 if ratios else 4.2))
 
 
-def _draw(figure: Any, *, found: Sweep, rows: list[Row], unit: str, ratios: bool) -> None:
+def _draw(figure: Any, *, found: Sweep, rows: list[Row], axis: str, ratios: bool) -> None:
     axes = figure.subplots(
         2 if ratios else 1, 1, sharex=True, squeeze=False, height_ratios=[2, 1][: 1 + ratios]
     )
@@ -125,7 +136,9 @@ def _draw(figure: Any, *, found: Sweep, rows: list[Row], unit: str, ratios: bool
         own = [row for row in rows if row["scheme"] == scheme]
         x, y = ([float(row[key]) for row in own] for key in (found.setting, "delay_s"))
         low, high = ([float(row[key]) for row in own] for key in ("low_s", "high_s"))
-        delay.plot(x, y, marker="o", markersize=4, color=COLOURS.get(scheme), label=scheme.replace("_", " "))
+        delay.plot(
+            x, y, marker="o", markersize=4, color=COLOURS.get(scheme), label=LABELS.get(scheme, scheme)
+        )
         delay.fill_between(x, low, high, color=COLOURS.get(scheme), alpha=0.2, linewidth=0)
         if ratios and scheme.startswith(PROPOSED):
             others[0].plot(
@@ -142,7 +155,7 @@ def _draw(figure: Any, *, found: Sweep, rows: list[Row], unit: str, ratios: bool
         delay.set_xscale("log")
         delay.set_xticks(found.values, [f"{value:g}" for value in found.values])
         delay.set_xticks([], minor=True)
-    axes[-1, 0].set_xlabel(f"{found.setting.removesuffix('_' + unit).replace('_', ' ')}, {unit}")
+    axes[-1, 0].set_xlabel(axis)
 
 
 def reductions(sweeps: Sequence[Sweep]) -> Result:
@@ -186,9 +199,10 @@ def headline(result: Result) -> str:
     parts = []
     for scheme in dict.fromkeys(row["scheme"] for row in result.rows):
         saved = ", ".join(
-            f"{float(row['most_%']):.1f}% ({float(row['mean_%']):.1f}% on average) against {row['against']}"
+            f"{float(row['most_%']):.1f}% ({float(row['mean_%']):.1f}% on average) against "
+            f"{LABELS.get(row['against'], row['against'])}"
             for row in result.rows
             if row["scheme"] == scheme
         )
-        parts.append(f"{scheme} reduces mean service delay by up to {saved}")
+        parts.append(f"{LABELS.get(scheme, scheme)} reduces mean service delay by up to {saved}")
     return "; ".join(parts) + ". (The paper: up to 31.85%.)"

@@ -76,11 +76,12 @@ def _curves(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _end_of(curve: Sequence[Row]) -> Row:
-    """The last row of a curve, and when it had settled."""
+    """The last row of a curve for a screen, and when it had settled."""
     epoch = settled_after(
         [row["iteration"] for row in curve], [row["mean"] for row in curve], tolerance=SETTLED
     )
-    return curve[-1] | {"settled": "no" if epoch is None else f"after {epoch}"}
+    metric = str(curve[-1]["metric"]).removeprefix("validation_")
+    return curve[-1] | {"metric": metric, "settled": "no" if epoch is None else f"after {epoch}"}
 
 
 def _label(config: dict[str, Any]) -> str:

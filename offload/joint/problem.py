@@ -112,7 +112,7 @@ class JointProblem(OffloadProblem):
         """As in `OffloadProblem`; sizes need not rise with the number of frames, so all numbers are tried."""
         size = self.joint.size_mbit  # [E, n, M]
         compute, frames = self.config.compute, torch.arange(size.shape[2], device=size.device)
-        shared = sharing(self.worlds, latest.offloaded.clamp(min=1), compute.computing)
+        shared = sharing(self.worlds, latest.offloaded, compute.computing)
         large_s = (compute.large_frame_s * shared)[..., None] * frames
         data_s = size.where(size.isfinite(), 0.0) * s_per_mbit[..., None]
         data_s = data_s + torch.where(frames > 0, propagation_s[..., None], 0.0)

@@ -85,6 +85,13 @@ def test_the_command_fits_and_draws(tmp_path: Path) -> None:
         (GOOD.replace("residual_bits_per_pixel", "bits"), "columns.*update_share"),
         (GOOD.replace("1,0.8", "1,high"), "line 5.*1,high"),
         (GOOD.replace("1,0.8", "1,1.8"), "line 5.*accuracy from 0 to 1"),
+        (GOOD.replace("1,0.8", "1,nan"), "line 5.*1,nan"),
+        (GOOD.replace("1,0.8", "inf,0.8"), "line 5.*inf,0.8.*finite"),
+        (GOOD.replace("1,0.8", "-1,0.8"), "line 5.*-1,0.8.*zero or more"),
+        (GOOD.replace("1,0.8", "1"), "line 5.*'1'"),
+        (GOOD.replace("accuracy\n", "mAP\n"), "columns.*'mAP'.*needs accuracy"),
+        ("", "where its figures come from"),
+        (GOOD.replace("0.5", "0.9").replace("0.8", "0.9").replace("0.95", "0.9"), "does not rise"),
         (GOOD.replace("1,0.8\n2,0.9\n", ""), "2 measurements"),
         (GOOD.replace("0.5", "0.97").replace("0.95", "0.4"), "does not rise"),
     ],
@@ -94,3 +101,23 @@ def test_bad_measurements_are_refused(content: str, words: str, tmp_path: Path) 
     source.write_text(content)
     with pytest.raises(MeasurementError, match=words):
         fit(Measurements.read(source))
+
+
+def test_a_spreadsheets_csv_is_read_and_no_text_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "mine.csv"
+    source.write_text(GOOD.replace("\n", "\r\n"), encoding="utf-8-sig")
+    assert Measurements.read(source).x.tolist() == [0, 1, 2, 4]
+    source.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(MeasurementError, match=f"{source} is no CSV file"):
+        Measurements.read(source)
+
+
+def test_a_model_is_not_written_over_its_measurements_nor_nowhere(tmp_path: Path) -> None:
+    source = tmp_path / "mine.json"
+    source.write_text(GOOD)
+    with pytest.raises(MeasurementError, match="holds the measurements"):
+        fit_command.main([str(source)])
+    for target in ("model.csv", "none/model.json"):
+        with pytest.raises(MeasurementError, match=f"{target} cannot be written"):
+            fit_command.main([str(source), str(tmp_path / target)])
+    assert source.read_text() == GOOD and list(tmp_path.iterdir()) == [source]

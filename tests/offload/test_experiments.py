@@ -10,7 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from agents.routers import ROUTERS
+from agents.routers import ROUTERS, Router
 from envs.config import ConfigError, EnvironmentConfig, TaskConfig
 from envs.constellation import CONSTELLATIONS
 from envs.day import DayConfig
@@ -19,10 +19,12 @@ from envs.scenario import Scenario
 from offload.config import PAPER_SEARCH, OffloadConfig
 from offload.experiments import bs_marl
 from offload.experiments.config import BsMarlConfig
-from offload.experiments.searches import run_searches, search_result, trace_result
+from offload.experiments.result import Row
+from offload.experiments.searches import TRACED, run_searches, search_result, searches, trace_result
 from offload.experiments.sweeps import compared_schemes, headline, reductions, sweep, with_volume
 from offload.experiments.training_curves import training_result
 from offload.problem import OffloadProblem
+from offload.search import search
 
 SCENARIO = Scenario(
     CONSTELLATIONS["iridium_star"],
@@ -102,6 +104,25 @@ def test_trainings_that_count_as_one_are_averaged(problem: OffloadProblem) -> No
     for name, row in rows.items():
         for column in ("delay_s", "routings", "tasks_off_%", "worlds_off_%", "budget_%"):
             assert row[column] == pytest.approx(np.mean([found[name][column] for found in alone]))
+
+
+def test_trainings_that_search_longer_are_averaged_with_those_that_ended(problem: OffloadProblem) -> None:
+    routers = [ROUTERS["min_hop"](), ROUTERS["look_ahead_2"]()]
+    configs = {name: searches(problem.config.search)[name] for name in TRACED}
+    name = "balance to the end"
+
+    def shown(some: list[Router]) -> list[Row]:
+        found = {key: [search(problem, router, one) for router in some] for key, one in configs.items()}
+        return [row for row in trace_result(found).rows if row["search"] == name]
+
+    for both in (routers, routers[::-1]):
+        together, alone = shown(both), [shown([router]) for router in both]
+        assert len(alone[0]) != len(alone[1]) and len(together) == max(map(len, alone))
+        assert [row["returned"] for row in together] == ["no"] * (len(together) - 1) + ["yes"]
+        for k, row in enumerate(together[:-1]):
+            each = [rows[min(k, len(rows) - 2)] for rows in alone]
+            assert row["delay_s"] == pytest.approx(np.mean([one["delay_s"] for one in each]))
+        assert together[-1]["ratio"] == pytest.approx(np.mean([rows[-1]["ratio"] for rows in alone]))
 
 
 def test_the_printed_algorithm_is_compared_with_the_configured_search_unless_they_are_one() -> None:

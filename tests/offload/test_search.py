@@ -27,6 +27,14 @@ from tests.offload.grid import grid_search
 
 PER_PACKET = ("source", "destination", "size_mbit", "present")
 SHORT = FramesConfig(frames=(40, 90))
+PATIENT = replace(PAPER_SEARCH, stop_when_worse=False)
+SEARCHES = {
+    "bisection": PATIENT,
+    "balance": replace(PATIENT, schedule=ScheduleName.balance),
+    "coordinate": replace(PATIENT, schedule=ScheduleName.coordinate, iterations=32),
+    "default": SearchConfig(),
+}
+"""Those that go on while there is something to try: schedules alone, and the default, which polishes."""
 
 
 def small_problem(ephemeris: Ephemeris, n_worlds: int, n_tasks: int, **config) -> OffloadProblem:
@@ -36,36 +44,71 @@ def small_problem(ephemeris: Ephemeris, n_worlds: int, n_tasks: int, **config) -
     return OffloadProblem.of(ephemeris, worlds, tasks, settings, EnvironmentConfig())
 
 
-@pytest.mark.parametrize("schedule", list(ScheduleName))
-def test_one_task_is_solved_to_within_a_frame(ephemeris: Ephemeris, schedule: ScheduleName) -> None:
-    problem = small_problem(ephemeris, 4, 1)
+@pytest.mark.parametrize("search_name", SEARCHES)
+def test_one_task_is_solved_to_within_a_frame(ephemeris: Ephemeris, search_name: str) -> None:
+    problem = small_problem(ephemeris, 32, 1)
     router = ROUTERS["dijkstra"]()
-    config = SearchConfig(schedule=schedule, tolerance=0.0)
-    found = search(problem, router, config).chosen.mean_s
-    best = grid_search(problem, router)
+    found = search(problem, router, replace(SEARCHES[search_name], tolerance=0.0)).chosen.mean_s
+    best, _ = grid_search(problem, router)
     assert (found <= 1.0001 * best).all()
 
 
 @pytest.mark.parametrize("computing", list(Computing))
-@pytest.mark.parametrize("schedule", list(ScheduleName))
-def test_within_two_percent_of_the_grid_on_fixed_paths(
-    ephemeris: Ephemeris, schedule: ScheduleName, computing: Computing
+@pytest.mark.parametrize("router", ["min_hop", "look_ahead_2"])
+def test_within_two_percent_of_the_grid_where_it_is_balanced_inside(
+    ephemeris: Ephemeris, router: str, computing: Computing
 ) -> None:
-    problem = small_problem(ephemeris, 2, 3, compute=ComputeConfig(computing=computing))
-    router = ROUTERS["min_hop"]()
-    config = SearchConfig(schedule=schedule, iterations=16)
-    found = search(problem, router, config).chosen.mean_s
-    assert (found <= 1.02 * grid_search(problem, router, sweeps=2)).all()
+    """Tasks of a world contend for links (and, if shared, for computing). The rule that stops as soon as it got worse
+    cannot promise this much."""
+    problem = small_problem(ephemeris, 40, 3, compute=ComputeConfig(computing=computing))
+    best, offloaded = grid_search(problem, ROUTERS[router]())
+    inside = ((offloaded > 0) & (offloaded < problem.tasks.frames)).all(1)
+    assert inside.sum() >= 30
+    found = {
+        name: search(problem, ROUTERS[router](), config).chosen.mean_s for name, config in SEARCHES.items()
+    }
+    for name, mean_s in found.items():
+        assert (mean_s <= 1.02 * best)[inside].all(), name
+    printed = search(problem, ROUTERS[router](), PAPER_SEARCH).chosen.mean_s
+    assert (printed > 1.02 * best)[inside].any()
 
 
 @pytest.mark.parametrize("router", ["dijkstra", "look_ahead_2", "best_response_single"])
-@pytest.mark.parametrize("schedule", list(ScheduleName))
-def test_never_worse_than_its_start(problem: OffloadProblem, schedule: ScheduleName, router: str) -> None:
+@pytest.mark.parametrize("search_name", [*SEARCHES, "Algorithm 1"])
+def test_never_worse_than_its_start(problem: OffloadProblem, search_name: str, router: str) -> None:
+    config = (SEARCHES | {"Algorithm 1": PAPER_SEARCH})[search_name]
     for ratio in (0.0, 0.5, 1.0):
-        config = SearchConfig(schedule=schedule, initial_ratio=ratio, iterations=5)
-        decision = search(problem, ROUTERS[router](), config)
+        decision = search(problem, ROUTERS[router](), replace(config, initial_ratio=ratio, iterations=5))
         start = (problem.tasks.frames * ratio).round().long()
         assert (decision.chosen.mean_s <= problem.evaluate(start, ROUTERS[router]()).mean_s + 1e-9).all()
+
+
+@pytest.mark.parametrize("computing", list(Computing))
+def test_the_response_is_the_best_number_of_frames_on_given_paths(
+    ephemeris: Ephemeris, computing: Computing
+) -> None:
+    """Also that of a task which offloads nothing now, and of others that could be served by its satellite."""
+    compute = ComputeConfig(computing=computing, computing_tops=4.0)
+    problem, router = small_problem(ephemeris, 12, 3, compute=compute), ROUTERS["min_hop"]()
+    worlds, response = torch.arange(12), Response(problem)
+    offloaded = problem.tasks.frames // 2
+    response(worlds, problem.evaluate(offloaded, router))  # so that it knows everybody's path
+    offloaded = offloaded.masked_fill(torch.tensor([True, False, False]), 0)
+    found = response(worlds, problem.evaluate(offloaded, router))
+    for task in range(3):
+        totals_s = []
+        for frames in range(int(problem.tasks.frames[:, task].max()) + 1):
+            tried = offloaded.clone()
+            tried[:, task] = problem.tasks.frames[:, task].clamp(max=frames)
+            totals_s.append(problem.evaluate(tried, router).delay.total_s[:, task])
+        least_s = torch.stack(totals_s).min(0).values
+        own_s = torch.stack(totals_s).gather(0, found[None, :, task]).squeeze(0)
+        if (
+            task == 0
+        ):  # its data packet would load links that others use, so its path may be dearer for it by now
+            assert (own_s <= 1.01 * least_s).all()
+        else:
+            torch.testing.assert_close(own_s, least_s, rtol=1e-6, atol=0.0)
 
 
 @pytest.mark.parametrize("schedule", list(ScheduleName))
@@ -131,6 +174,15 @@ def test_only_contested_worlds_are_routed_again(problem: OffloadProblem) -> None
     assert every is not None and not (every.stop == Stop.uncontested).any()
 
 
+def test_a_world_in_which_a_packet_is_to_appear_is_routed_again_however_little_it_loses(
+    problem: OffloadProblem,
+) -> None:
+    router, config = ROUTERS["look_ahead_2"](), SearchConfig(initial_ratio=0.0, contested=0.99)
+    decision = search(problem, router, config)
+    assert decision.trace is not None and (decision.trace.iterations == 2).all()
+    assert (decision.chosen.mean_s < decision.trace.mean_s[0]).all() and (decision.mean_ratio > 0).all()
+
+
 def test_who_is_alone_loses_nothing_to_others(ephemeris: Ephemeris) -> None:
     """One task's two packets go opposite ways: on its cheapest path a data packet shares no link, just relays."""
     problem = small_problem(ephemeris, 6, 1)
@@ -156,14 +208,13 @@ def test_reasons_to_stop(problem: OffloadProblem) -> None:
         went_worse = k > 0 and bool(mean_s[k, world] > mean_s[k - 1, world])
         assert went_worse == (trace.stop[world] == Stop.worse)
         assert (mean_s[1:k, world] <= mean_s[: k - 1, world]).all() if k > 1 else True
-    patient = search(problem, router, replace(PAPER_SEARCH, stop_when_worse=False)).trace
+    patient = search(problem, router, PATIENT).trace
     assert patient is not None and not (patient.stop == Stop.worse).any()
     assert (patient.iterations >= trace.iterations).all()
 
 
 def test_bisection_moves_towards_the_branch_that_waits(problem: OffloadProblem) -> None:
-    patient = replace(PAPER_SEARCH, stop_when_worse=False)
-    trace = search(problem, ROUTERS["dijkstra"](), patient).trace
+    trace = search(problem, ROUTERS["dijkstra"](), PATIENT).trace
     assert trace is not None
     for k in range(len(trace.offloaded) - 1):
         both = trace.iterations > k + 1
@@ -189,9 +240,11 @@ def test_more_computing_moves_work_to_it(ephemeris: Ephemeris) -> None:
     assert ratios == sorted(ratios)
 
 
-def test_worlds_with_fewer_tasks_are_those_worlds(problem: OffloadProblem) -> None:
+@pytest.mark.parametrize("computing", list(Computing))
+def test_worlds_with_fewer_tasks_are_those_worlds(problem: OffloadProblem, computing: Computing) -> None:
     """A task of no frames leaves no trace: the others fare as if it had never been there."""
     router = ROUTERS["look_ahead_2"]()
+    problem = replace(problem, config=replace(problem.config, compute=ComputeConfig(computing=computing)))
     tasks = problem.tasks
     fewer = replace(problem, tasks=replace(tasks, frames=tasks.frames * torch.tensor([1, 0, 1, 0])))
     kept, n_tasks = [0, 2], problem.worlds.n_tasks
