@@ -52,7 +52,11 @@ class Results:
         """
         theirs = stored.get("config", {})
         ours = json.loads(json.dumps(self.settings))
-        other = [group for group in SCENARIO if group in theirs and theirs[group] != ours.get(group)]
+        other = [
+            group
+            for group in SCENARIO
+            if group in theirs and _values(theirs[group]) != _values(ours.get(group, {}))
+        ]
         if not other:
             return ""
         fleet = theirs.get("constellation", {})
@@ -63,6 +67,11 @@ class Results:
         """A sentence about a stored file: it may be older than the evaluation, and of another scenario."""
         written = datetime.fromtimestamp((self.folder / name).stat().st_mtime, UTC)
         return f"Read from {name}, written {written:%Y-%m-%d %H:%M} UTC."
+
+
+def _values(group: dict[str, Any]) -> dict[str, Any]:
+    """What a group sets, without the word by which a file of the configuration says which class it makes."""
+    return {name: value for name, value in group.items() if name not in ("kind", "model")}
 
 
 def _listed(names: list[str]) -> str:

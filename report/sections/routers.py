@@ -42,6 +42,8 @@ LOCAL = (
 """Routers that a satellite could run on what it knows itself: fair rivals of the policy."""
 LOSS = 0.01
 """Share of lost packets from which on delays are no longer comparable."""
+FEW_WORLDS = 20
+"""Of fewer a bootstrap makes intervals that are noticeably too narrow."""
 
 
 def routers_section(results: Results) -> Section:
@@ -110,6 +112,8 @@ def _words(results: Results) -> tuple[str, ...]:
         for rival, known in _rivals(results).items()
     ]
     second = f"Its mean delay is {'; '.join(parts)}." if parts else ""
+    if comparison.n_worlds < FEW_WORLDS:
+        second += f" Intervals from {comparison.n_worlds} worlds are too narrow to be relied on."
     best = _best_local(results)
     if best is not None and _lost(results, best.router) < LOSS:
         won = 100 * (1 - episodes.ratio(REFERENCE, to=best.router)[0])

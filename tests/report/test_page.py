@@ -192,9 +192,23 @@ def test_a_router_that_loses_packets_is_not_praised(results: Results):
         assert ("known to be there to win" in words) is said
 
 
+def test_intervals_from_few_worlds_are_doubted(results: Results):
+    def words(n_worlds: int) -> str:
+        comparison = replace(results.comparison, n_worlds=n_worlds)
+        return " ".join(routers_section(replace(results, comparison=comparison)).words)
+
+    assert "Intervals from 12 worlds are too narrow" in words(12)
+    assert "too narrow" not in words(100)
+
+
 def test_an_experiment_of_another_scenario_says_so(results: Results):
     here = json.loads(json.dumps(results.settings))
     assert results.elsewhere({"config": here}) == results.elsewhere({}) == ""
+    as_told = {"constellation": {"kind": "walker"}, "link": {"model": "eb_n0"}}
+    as_told = {group: words | here[group] for group, words in as_told.items()}
+    assert results.elsewhere({"config": here | as_told}) == "", (
+        "the words that say which class are not settings"
+    )
     there = here | {"constellation": {"kind": "tle", "name": "tle", "file": "/data/fleet.tle"}, "task": {}}
     assert results.elsewhere({"config": there}) == (
         "This was measured in another scenario, on fleet: constellation and task differ."
