@@ -53,7 +53,12 @@ def dots(
     log: bool = False,
 ) -> figure:
     """A value with its interval in a row for each name, the first at the bottom."""
-    made = plain_figure(34 * len(names) + 90, y_range=list(names), x_axis_type="log" if log else "linear")
+    made = plain_figure(
+        34 * len(names) + 90,
+        y_range=list(names),
+        x_range=_around(low, high, log),  # of the bars too, which Bokeh does not look at
+        x_axis_type="log" if log else "linear",
+    )
     source = ColumnDataSource(
         {
             "name": list(names),
@@ -94,6 +99,15 @@ def dots(
         made.xaxis.minor_tick_line_color = None
         made.xaxis.major_label_overrides = {mark: f"{mark:g}" for mark in marks}
     return made
+
+
+def _around(low: Sequence[float], high: Sequence[float], log: bool) -> tuple[float, float]:
+    """A range with all values and a little more, on a logarithmic axis by a factor."""
+    first, last = min(low), max(high)
+    if log:
+        return first / 1.04, last * 1.04
+    margin = 0.04 * (last - first) or 1.0
+    return first - margin, last + margin
 
 
 def lines(

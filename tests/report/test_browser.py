@@ -104,6 +104,16 @@ def test_it_loads_from_a_disk_without_errors_or_requests(browser: Chrome):
     assert not complaints
 
 
+def test_the_page_may_not_ask_anybody(browser: Chrome):
+    """Not only does it ask for nothing: its policy forbids it, whatever a library should come to do."""
+    refused = browser.execute_async_script(
+        "document.addEventListener('securitypolicyviolation', (event) => arguments[0](event.effectiveDirective));"
+        "fetch('https://example.org/').catch(() => {})"
+    )
+    assert refused == "connect-src"
+    browser.get_log("browser")
+
+
 def test_the_globe_is_not_blank_and_its_sides_differ(browser: Chrome):
     browser.execute_async_script("leomixReport.then(({clock}) => clock.goTo(1.5)).then(arguments[0])")
     seen = picture(browser)
