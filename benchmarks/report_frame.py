@@ -4,8 +4,9 @@
 
 Steps the clock of the globe through a whole episode in headless Chromium and times the JavaScript of every step: what
 the page computes (`data`), with deck.gl's update of its layers and their buffers (`frame`), and the browser's layout of
-the page afterwards (`layout`). Painting pixels is not counted: without a graphics card it is done by the processor, and
-says nothing about a machine that has one. Needs Chromium with chromedriver and `pip install -e '.[test]'`.
+the page afterwards (`layout`). Painting pixels is not timed: without a graphics card the processor does it, which says
+nothing about a machine that has one. What a graphics card is asked for is counted instead, the same on every machine:
+draw calls, vertices and bytes sent to it in a frame. Needs Chromium with chromedriver and `pip install -e '.[test]'`.
 """
 
 from __future__ import annotations
@@ -41,6 +42,37 @@ leomixReport.then(({ globe, clock }) => {
   done({ satellites: globe.n, spent });
 });
 """
+COUNT = """
+const [frames, done] = arguments;
+leomixReport.then(({ globe, clock }) => {
+  globe.deck.animationLoop.stop();
+  const asked = { "draw calls": 0, vertices: 0, "bytes sent": 0 };
+  const gl = WebGL2RenderingContext.prototype;
+  const plain = {};
+  const watch = (name, count) => {
+    plain[name] = gl[name];
+    gl[name] = function (...values) { count(...values); return plain[name].apply(this, values); };
+  };
+  const draws = (vertices, instances = 1) => { asked["draw calls"]++; asked.vertices += vertices * instances; };
+  const sends = (data) => { asked["bytes sent"] += ArrayBuffer.isView(data) ? data.byteLength : 0; };
+  watch("drawArrays", (mode, first, n) => draws(n));
+  watch("drawElements", (mode, n) => draws(n));
+  watch("drawArraysInstanced", (mode, first, n, instances) => draws(n, instances));
+  watch("drawElementsInstanced", (mode, n, type, at, instances) => draws(n, instances));
+  watch("bufferData", (target, data) => sends(data));
+  watch("bufferSubData", (target, at, data) => sends(data));
+  for (let i = 0; i < frames; i++) {
+    clock.goTo(((i + 0.5) / frames) * globe.duration);
+    globe.deck.layerManager.updateLayers();
+    globe.deck.redraw("benchmark");
+  }
+  Object.assign(gl, plain);
+  globe.deck.animationLoop.start();
+  done(Object.fromEntries(Object.entries(asked).map(([name, sum]) => [name, Math.round(sum / frames)])));
+});
+"""
+COUNTED_FRAMES = 5
+"""Few: every one is painted, here by the processor."""
 
 
 def main() -> None:
@@ -70,6 +102,7 @@ def main() -> None:
         ready = "return document.documentElement.dataset.ready"
         WebDriverWait(chrome, PATIENCE_S).until(lambda page: page.execute_script(ready))
         table = Table("mode", "", "median, ms", "95%, ms", title=str(options.page))
+        counts = Table("mode", "", "mean of a frame", title="asked of the graphics card")
         for mode in ("packets", "orbits"):
             chrome.execute_script(f"document.querySelector('input[value={mode}]').click()")
             chrome.execute_async_script(STEPS, options.frames)  # warms up
@@ -80,9 +113,11 @@ def main() -> None:
                 table.add_row(
                     f"{mode}, {found['satellites']} satellites", what, f"{middle:.1f}", f"{late:.1f}"
                 )
+            for what, number in chrome.execute_async_script(COUNT, COUNTED_FRAMES).items():
+                counts.add_row(f"{mode}, {found['satellites']} satellites", what, f"{number}")
     finally:
         chrome.quit()
-    Console().print(table)
+    Console().print(table, counts)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, TeeHead, Whisker
+from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, LogTickFormatter, TeeHead, Whisker
 from bokeh.plotting import figure
 
 PALETTE = (
@@ -28,9 +28,9 @@ ORDINARY = "#3b82c4"
 
 def plain_figure(height: int = 320, **settings: Any) -> figure:
     """An empty figure as wide as the page, which zooms and pans only when asked to."""
+    settings = {"sizing_mode": "stretch_width"} | settings
     made = figure(
         height=height,
-        sizing_mode="stretch_width",
         tools="pan,box_zoom,wheel_zoom,reset,save",
         active_drag=None,
         active_scroll=None,
@@ -53,7 +53,12 @@ def dots(
     log: bool = False,
 ) -> figure:
     """A value with its interval in a row for each name, the first at the bottom."""
-    made = plain_figure(34 * len(names) + 90, y_range=list(names), x_axis_type="log" if log else "linear")
+    made = plain_figure(
+        34 * len(names) + 90,
+        y_range=list(names),
+        x_range=_around(low, high, log),  # of the bars too, which Bokeh does not look at
+        x_axis_type="log" if log else "linear",
+    )
     source = ColumnDataSource(
         {
             "name": list(names),
@@ -91,8 +96,18 @@ def dots(
             if min(low) * 0.9 <= mark <= max(high)
         ]
         made.xaxis.ticker = FixedTicker(ticks=marks)
+        made.xaxis.minor_tick_line_color = None
         made.xaxis.major_label_overrides = {mark: f"{mark:g}" for mark in marks}
     return made
+
+
+def _around(low: Sequence[float], high: Sequence[float], log: bool) -> tuple[float, float]:
+    """A range with all values and a little more, on a logarithmic axis by a factor."""
+    first, last = min(low), max(high)
+    if log:
+        return first / 1.04, last * 1.04
+    margin = 0.04 * (last - first) or 1.0
+    return first - margin, last + margin
 
 
 def lines(
@@ -114,8 +129,13 @@ def lines(
     made = plain_figure(
         height, x_axis_type="log" if log_x else "linear", y_axis_type="log" if log_y else "linear"
     )
+    for axis, log in ((made.xaxis, log_x), (made.yaxis, log_y)):
+        if log:
+            axis.formatter = LogTickFormatter(min_exponent=4)  # 0.1 and 100 as they are
     drawn = []
-    for number, (name, columns) in enumerate(series.items()):
+    shown_first = sorted(series, key=lambda name: name in hidden)
+    for name, columns in series.items():
+        number = shown_first.index(name)  # those that are seen at first have colours of their own
         colour = PALETTE[number % len(PALETTE)]
         source = ColumnDataSource({key: np.asarray(values, float) for key, values in columns.items()})
         source.add([name] * len(columns["x"]), "name")
@@ -138,6 +158,10 @@ def lines(
         HoverTool(renderers=drawn, tooltips=[("", "@name"), (x, "@x{0.[000]}"), (y, "@y{0.[0000]}")])
     )
     made.xaxis.axis_label, made.yaxis.axis_label = x, y
+    points = sorted({float(at) for columns in series.values() for at in columns["x"]})
+    if log_x and len(points) <= 10:
+        made.xaxis.ticker = FixedTicker(ticks=points)
+        made.xaxis.major_label_overrides = {at: f"{at:g}" for at in points}
     if from_zero:
         made.y_range.start = 0  # pyright: ignore[reportAttributeAccessIssue]
     if made.legend:
@@ -149,7 +173,7 @@ def lines(
 
 def pairs(values: np.ndarray, others: np.ndarray, *, name: str, other: str, unit: str, number: str) -> figure:
     """A dot for each pair of values, with the diagonal on which both are alike."""
-    made = plain_figure(380)
+    made = plain_figure(480, sizing_mode="scale_width", aspect_ratio=1.1, max_width=560)
     top = float(max(np.max(values), np.max(others))) * 1.03
     source = ColumnDataSource({"x": list(others), "y": list(values), "number": list(range(len(values)))})
     made.line([0, top], [0, top], color="#888888", line_dash="dashed")

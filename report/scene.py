@@ -21,6 +21,7 @@ from report.choice import Chosen
 from report.config import GlobeConfig, Station
 from report.contacts import SAMPLE_S, elevations_deg, sample_times_s, windows
 from report.episodes import Episodes
+from report.fleet import fleet_title, fleet_words, satellite_names
 from report.replay import Replay, replay
 
 KEYFRAME_S = 1200.0
@@ -76,9 +77,15 @@ class WorldScene:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that the globe shows. plane, slot: [V] uint16; left, right: routers shown at first."""
+    """All that the globe shows.
+
+    constellation, words: what the fleet is called and what it is. names: of the satellites, V or none. plane, slot: [V]
+    uint16. left, right: routers shown at first.
+    """
 
     constellation: str
+    words: str
+    names: tuple[str, ...]
     plane: np.ndarray
     slot: np.ndarray
     stations: tuple[Station, ...]
@@ -105,7 +112,9 @@ def build_scene(
         on_start(f"globe: world {one.index}")
         worlds.append(_world_scene(episodes, one, config, propagator))
     return Scene(
-        constellation=constellation.name,
+        constellation=fleet_title(constellation),
+        words=fleet_words(constellation),
+        names=satellite_names(constellation),
         plane=constellation.plane.numpy().astype(np.uint16),
         slot=constellation.slot.numpy().astype(np.uint16),
         stations=config.stations,

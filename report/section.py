@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import floor, isfinite, log10
 from typing import Any
 
 from bokeh.plotting import figure
@@ -52,6 +53,14 @@ class Table:
             for i in range(len(self.columns))
         )
 
+    @property
+    def text(self) -> tuple[tuple[str, ...], ...]:
+        """The rows as they are shown: what is measured has as many digits behind the point in all of a column."""
+        digits = [_digits([row[i] for row in self.rows]) for i in range(len(self.columns))]
+        return tuple(
+            tuple(text_of(value, n) for value, n in zip(row, digits, strict=True)) for row in self.rows
+        )
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -86,12 +95,30 @@ class Section:
     leading: int = 1
 
 
-def text_of(value: Cell) -> str:
-    """A cell as text: four digits of a number that is measured, all digits before the point; counts as they are."""
+def text_of(value: Cell, digits: int | None = None) -> str:
+    """A cell as text: four digits of a number that is measured, all digits before the point; counts as they are.
+
+    digits: so many behind the point instead.
+    """
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, float):
         return str(value)
+    if digits is not None:
+        return f"{value:.{digits}f}"
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def _digits(column: Sequence[Cell]) -> int | None:
+    """Digits behind the point: two, or four of most numbers before and behind it, but not more than there are.
+
+    None for a column of numbers that are not alike, whose cells are better told one by one.
+    """
+    sizes = sorted(abs(value) for value in column if isinstance(value, float) and value and isfinite(value))
+    if not sizes or sizes[-1] > 1e4 * sizes[0]:
+        return None
+    usual, largest = (3 - floor(log10(size)) for size in (sizes[len(sizes) // 2], sizes[-1]))
+    written = max(len(f"{size:.9f}".rstrip("0").partition(".")[2]) for size in sizes)
+    return min(max(usual, 2), max(largest, 3), written)

@@ -19,7 +19,7 @@ from report.encode import pack_json
 from report.provenance import provenance
 from report.results import Results
 from report.scene import Scene, build_scene
-from report.section import Section, text_of
+from report.section import Section
 from report.sections import SECTIONS
 
 REPORT_FILE = "report.html"
@@ -94,7 +94,6 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["cell"] = text_of
     return environment.get_template("page.html.j2").render(
         sections=sections,
         scene=scene,

@@ -161,7 +161,7 @@ def test_a_report_holds_what_was_measured_of_a_policy(run: Path, call):
     status, out, _ = call("policy=runs/a-run", *few)
     assert status == 0 and "runs/a-run/report.html" in out
     page = (run / "report.html").read_text("utf-8")
-    for words in ("The policy (learned) delivers", "iridium_star", "report=true", "Training", "a-run/policy"):
+    for words in ("The policy (learned) takes", "iridium_star", "report=true", "Training", "a-run/policy"):
         assert words in page, words
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -149,13 +150,23 @@ def test_what_cannot_be_had_is_one_clear_error(my_work: Path, scenario: Scenario
 
 def command(my_work: Path, program: str, *words: str) -> str:
     """Run one of the guide's commands in a folder of its own; what it printed."""
+    return run_python(
+        my_work, str(REPOSITORY / program), "--config-dir", str(my_work / "conf"), *words
+    ).stdout
+
+
+def run_python(my_work: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{my_work}", "COLUMNS": "160"}
-    arguments = [sys.executable, str(REPOSITORY / program), "--config-dir", str(my_work / "conf"), *words]
     done = subprocess.run(
-        arguments, cwd=my_work.parent, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, *words],
+        cwd=my_work.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done
 
 
 @pytest.mark.slow
@@ -171,3 +182,36 @@ def test_the_commands_train_and_evaluate_with_the_users_parts(my_work: Path) -> 
     assert stored["environment"]["reward"]["kind"] == "my_rewards:Fair"
     printed = command(my_work, "evaluate.py", "policy=runs/latest", "experiment=shy", "evaluation.worlds=2")
     assert "learned" in printed and "shy" in printed
+
+
+@pytest.mark.slow
+def test_the_commands_fly_the_users_constellation(my_work: Path) -> None:
+    printed = command(
+        my_work, "evaluate.py", "constellation=walker_20x20", "day=short", "evaluation.worlds=2"
+    )
+    assert "learned" in printed
+    stored = json.loads((my_work.parent / "runs/fleets/evaluation.json").read_text())
+    assert stored["worlds"]["constellation"] == "walker_20x20" and stored["worlds"]["n_satellites"] == 400
+
+
+@pytest.mark.slow
+def test_the_commands_compare_and_decide_by_the_users_scheme(my_work: Path) -> None:
+    few = ("evaluation.worlds=2", "bs_marl.router_worlds=2", "bs_marl.volumes_mbit=[300.0]")
+    command(my_work, "evaluate.py", "experiment=thirds", *few, "bs_marl.computing_tops=[20.0]")
+    stored = json.loads((my_work.parent / "runs/fleets/bs_marl/bs_marl.json").read_text())
+    assert "a_third" in {row["scheme"] for row in stored["results"]["fig3_data_volume"]}
+
+    guide = (REPOSITORY / "docs/offloading.md").read_text()
+    scenario = re.findall(r"```yaml\n(constellation:.*?)```", guide, re.DOTALL)[0]
+    (my_work.parent / "scenario.yaml").write_text(scenario)
+    for word in ("scheme=my_schemes:ThirdScheme", "router=my_routers:ShyRouter"):
+        decided = run_python(my_work, "-m", "offload.decide", "scenario=scenario.yaml", word)
+        assert len(json.loads(decided.stdout)["tasks"]) == 4
+
+
+@pytest.mark.slow
+def test_the_commands_calibrate_the_users_model_pair(my_work: Path) -> None:
+    pair = ("small=my_models:HalfSharp", "large=pair-large")
+    run_python(my_work, "-m", "models.calibrate", *pair, "samples=1000")
+    advised = run_python(my_work, "-m", "models.advise", *pair)
+    assert "as advised" in advised.stdout + advised.stderr

@@ -24,7 +24,7 @@ from offload.joint import places, schemes
 from offload.joint.config import JointConfig
 from offload.joint.contact import Contacts
 from offload.joint.figures import draw_places, draw_schemes
-from offload.joint.places import COMPUTING, OWN_CONTACT, compare_places
+from offload.joint.places import COMPUTING, GATEWAY, OWN_CONTACT, compare_places
 from offload.joint.schemes import UNIFORM, compare_schemes, onboard_rows, scheme_rows
 from offload.joint.setting import Half, Setting
 
@@ -195,12 +195,14 @@ def headline(by_scheme: Sequence[Row], by_place: Sequence[Row]) -> str:
     lines += [_gains(task, [r for r in by_scheme if r["task"] == task]) for task in _tasks(by_scheme)]
     for task in _tasks(by_place):
         own = [row for row in by_place if row["task"] == task]
-        orbit, waiting = (
-            np.mean([r["delay_s"] for r in own if r["place"] == place]) for place in (COMPUTING, OWN_CONTACT)
+        orbit, by_isls, waiting = (
+            np.mean([r["delay_s"] for r in own if r["place"] == place])
+            for place in (COMPUTING, GATEWAY, OWN_CONTACT)
         )
         lines.append(
-            f"A SpaceVerse task ({task}) takes {orbit:.0f} s with the large model on a computing satellite and "
-            f"{waiting:.0f} s with it on the ground behind its satellite's own contacts."
+            f"A SpaceVerse task ({task}) takes {orbit:.0f} s with the large model on a computing satellite, "
+            f"{by_isls:.0f} s with it on the ground over ISLs to a satellite in contact, and "
+            f"{waiting:.0f} s on the ground behind its satellite's own contacts."
         )
     return "\n".join(lines)
 

@@ -59,6 +59,14 @@ function horizonCircle(station, mask, altitude) {
   });
 }
 
+// Whether the Earth is between a point, on it or above, and the camera.
+function behindEarth(point, camera) {
+  const way = point.map((value, i) => value - camera[i]);
+  const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+  const share = -dot(camera, way) / dot(way, way); // where the line of sight comes nearest to the middle of the Earth
+  return share < 1 && dot(camera, camera) - share ** 2 * dot(way, way) < EARTH ** 2;
+}
+
 async function earthPicture(source) {
   const image = new Image();
   image.src = source;

@@ -2,6 +2,10 @@
 // The globe: one canvas, two views that turn together, and what is on them at the time of the clock.
 
 const FIELD_OF_VIEW = 28; // degrees, upright
+const ROLE_WORDS = {
+  sensing: "sensing", computing: "computing", relay: "relay on a path", idle: "no part in these tasks",
+  unlinked: "no link in this slot",
+};
 const MODES = { packets: "packets", orbits: "orbits" };
 
 class Globe {
@@ -14,6 +18,7 @@ class Globe {
     this.time = 0;
     this.marked = null;
     this.positions = new Float32Array(3 * this.n);
+    this.awake = false;
     this.measure();
     this.places = scene.stations.map((station) => ({
       ...station, position: onSphere(station.latitude_deg, station.longitude_deg, EARTH),
@@ -24,6 +29,7 @@ class Globe {
       views: this.views(),
       viewState: {},
       controller: false,
+      touchAction: "pan-y", // a finger that moves up or down scrolls the page
       layerFilter: ({ layer, viewport }) =>
         layer.id.includes("-both") || layer.id.includes(`-${viewport.id}`),
       effects: [new deck.LightingEffect({
@@ -39,6 +45,9 @@ class Globe {
       this.deck.setProps({ views: this.views() });
       this.fit();
     }).observe(stage);
+    // The wheel belongs to the page until somebody has clicked on the globe, whose canvas then has the focus.
+    stage.addEventListener("focusin", () => this.wake(true));
+    stage.addEventListener("focusout", (event) => this.wake(stage.contains(event.relatedTarget)));
     this.show({});
   }
 
@@ -52,6 +61,11 @@ class Globe {
     return Math.max(...this.sides.map((side) => lastEvent(this.world, this.replay(side))));
   }
 
+  wake(awake) {
+    this.awake = awake;
+    this.deck.setProps({ views: this.views() });
+  }
+
   // The stage in pixels, asked for only when it changes: an answer makes the browser lay out the page.
   measure() { this.size = { width: this.stage.clientWidth, height: this.stage.clientHeight }; }
 
@@ -63,7 +77,9 @@ class Globe {
       id: side, orbitAxis: "Z", fovy: FIELD_OF_VIEW,
       x: this.stacked ? 0 : `${(100 * i) / this.sides.length}%`, width: this.stacked ? "100%" : share,
       y: this.stacked ? `${50 * i}%` : 0, height: this.stacked ? "50%" : "100%",
-      controller: { dragPan: false, keyboard: false, inertia: 250, scrollZoom: { speed: 0.004, smooth: true } },
+      controller: {
+        dragPan: false, keyboard: false, inertia: 250, scrollZoom: this.awake && { speed: 0.004, smooth: true },
+      },
     }));
   }
 
@@ -85,14 +101,16 @@ class Globe {
     this.deck.setProps({ viewState: Object.fromEntries(this.sides.map((side) => [side, this.view])) });
   }
 
-  // Stations that the camera sees: those above its horizon on the sphere.
-  get nearPlaces() {
+  get camera() {
     const { rotationX, rotationOrbit, zoom } = this.view;
-    const camera = onSphere(rotationX, -90 - rotationOrbit, 1);
     const height = this.size.height / (this.stacked ? 2 : 1);
-    const distance = height / 2 / Math.tan((FIELD_OF_VIEW * Math.PI) / 360) / 2 ** zoom;
-    const sees = (place) => place.position.reduce((sum, value, i) => sum + value * camera[i], 0) > EARTH ** 2 / distance;
-    const near = this.places.filter(sees);
+    return onSphere(rotationX, -90 - rotationOrbit, height / 2 / Math.tan((FIELD_OF_VIEW * Math.PI) / 360) / 2 ** zoom);
+  }
+
+  // Stations that the camera sees.
+  get nearPlaces() {
+    const { camera } = this;
+    const near = this.places.filter((place) => !behindEarth(place.position, camera));
     const same = this.near?.length === near.length && near.every((place, i) => place === this.near[i]);
     return same ? this.near : (this.near = near);
   }
@@ -145,7 +163,7 @@ class Globe {
       const fixed = this.fixed[side];
       fixed.fleet = fleetLayer(standing, fixed.looks, side);
       fixed.nameList = this.namesOf(side);
-      fixed.names = nameLayer(fixed.nameList, this.still, 0, side);
+      fixed.names = null;
       fixed.ends = linkEnds(fixed.used, this.still);
       fixed.loads = null;
     }
@@ -158,11 +176,28 @@ class Globe {
     this.draw(Math.min(this.time, this.duration));
   }
 
-  name(satellite) { return `plane ${this.scene.plane[satellite]}, slot ${this.scene.slot[satellite]}`; }
+  name(satellite) {
+    const place = `plane ${this.scene.plane[satellite]}, slot ${this.scene.slot[satellite]}`;
+    return this.scene.names.length ? `${this.scene.names[satellite]} (${place})` : place;
+  }
+
+  // In short, where there is little room.
+  place(satellite) { return `${this.scene.plane[satellite]}/${this.scene.slot[satellite]}`; }
 
   namesOf(side) {
     return this.fixed[side].roles.flatMap((role, i) => (role === "sensing" || role === "computing"
-      ? [{ role, text: `${this.scene.plane[i]}/${this.scene.slot[i]}`, satellite: i }] : []));
+      ? [{ role, text: this.place(i), satellite: i }] : []));
+  }
+
+  // Names of the satellites that the camera sees. They are drawn over the Earth, which would cut those at its edge.
+  namesAt(side, positions, time) {
+    const fixed = this.fixed[side];
+    const { camera } = this;
+    const hidden = new Set(
+      fixed.nameList.filter((one) => behindEarth(pointAt(positions, one.satellite), camera)).map((one) => one.satellite));
+    const key = `${time} ${[...hidden].join()}`;
+    if (fixed.names?.key !== key) fixed.names = { key, layer: nameLayer(fixed.nameList, positions, time, hidden, side) };
+    return fixed.names.layer;
   }
 
   // Everything at `time`. Whatever looks as it did in the frame before is the same layer as then.
@@ -204,7 +239,7 @@ class Globe {
     return [
       fixed.mesh, fixed.loads.layer, fixed.fleet,
       ...(this.marked === null ? [] : [pathLayer(this.pathOf(side, this.marked), side)]),
-      packetLayer(packets, this.marked, side), ...(this.choice.names ? [fixed.names] : []),
+      packetLayer(packets, this.marked, side), ...(this.choice.names ? [this.namesAt(side, this.still, 0)] : []),
     ];
   }
 
@@ -219,7 +254,7 @@ class Globe {
     const fixed = this.fixed[side];
     satellitePositions(this.world, this.time, this.positions);
     const layers = [fleetLayer(attribute(this.positions, 3), fixed.looks, side)]; // new in its positions only
-    if (this.choice.names) layers.push(nameLayer(fixed.nameList, this.positions, this.time, side));
+    if (this.choice.names) layers.push(this.namesAt(side, this.positions, this.time));
     return layers;
   }
 
@@ -245,7 +280,7 @@ class Globe {
     const kind = layer.id.split("-")[0];
     const side = viewport?.id ?? "left";
     const text = {
-      fleet: () => `${this.name(index)}\n${this.fixed[side].roles[index]}`,
+      fleet: () => `${this.name(index)}\n${ROLE_WORDS[this.fixed[side].roles[index]]}`,
       links: () => `${this.name(this.world.links[2 * index])} – ${this.name(this.world.links[2 * index + 1])}\n` +
         `${this.world.length_km[index].toFixed(0)} km, ${this.world.rate_mbps[index].toFixed(0)} Mb/s`,
       loads: () => {

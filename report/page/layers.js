@@ -2,7 +2,7 @@
 // What deck.gl draws. A layer's id ends with the name of the view it belongs to, or with "both".
 
 const INK = {
-  idle: [150, 165, 190, 170], relay: [120, 205, 255, 255], sensing: [72, 220, 150, 255], computing: [255, 176, 66, 255],
+  idle: [200, 210, 228, 190], unlinked: [190, 95, 90, 200], relay: [120, 205, 255, 255], sensing: [72, 220, 150, 255], computing: [255, 176, 66, 255],
   model: [196, 148, 255, 255], data: [255, 236, 120, 255], link: [150, 180, 230, 60], path: [255, 255, 255, 70],
   station: [255, 120, 150, 255], contact: [255, 120, 150, 200], space: [11, 17, 32, 170],
 };
@@ -31,15 +31,16 @@ function earthLayers(earth, scene, altitude) {
     new deck.SimpleMeshLayer({
       id: "earth-both", data: [0], mesh: earth.mesh, texture: earth.picture,
       getPosition: [0, 0, 0], getColor: [225, 230, 240],
-      material: { ambient: 0.5, diffuse: 0.7, shininess: 8, specularColor: [20, 24, 30] },
+      material: { ambient: 0.75, diffuse: 0.55, shininess: 8, specularColor: [20, 24, 30] },
     }),
     new deck.PathLayer({
       id: "graticule-both", data: earth.graticule, getPath: (path) => path,
-      getColor: [255, 255, 255, 38], widthUnits: "pixels", getWidth: 1, parameters: overEarth,
+      getColor: [255, 255, 255, 30], widthUnits: "pixels", getWidth: 1, billboard: true, parameters: overEarth,
     }),
     new deck.PathLayer({
       id: "horizons-both", data: circles, getPath: (path) => path,
-      getColor: [...INK.station.slice(0, 3), 90], widthUnits: "pixels", getWidth: 1, parameters: overEarth,
+      getColor: [...INK.station.slice(0, 3), 95], widthUnits: "pixels", getWidth: 1, billboard: true,
+      parameters: overEarth,
     }),
   ];
 }
@@ -56,6 +57,7 @@ function stationLayers(places) {
       id: "station-names-both", data: places, getPosition: (place) => place.position, parameters,
       getText: (place) => place.name, getSize: 11, getColor: [255, 205, 215], getTextAnchor: "start",
       getPixelOffset: [7, 0], fontFamily: "system-ui, sans-serif", characterSet: "auto",
+      background: true, getBackgroundColor: [...INK.space.slice(0, 3), 120], backgroundPadding: [2, 0],
     }),
   ];
 }
@@ -79,9 +81,11 @@ function meshOfLinks(world, positions, view) {
   });
 }
 
-// Roles of all satellites: sensing and computing from the tasks, relays from the paths of the router shown.
+// Roles of all satellites: sensing and computing from the tasks, relays from the paths of the router shown. A satellite
+// without any link has failed, or has nobody in reach.
 function rolesOf(world, replay, n) {
-  const roles = new Array(n).fill("idle");
+  const roles = new Array(n).fill("unlinked");
+  for (const satellite of world.links) roles[satellite] = "idle";
   if (replay) for (const satellite of replay.stop) roles[satellite] = "relay";
   const half = world.present.length / 2;
   for (let p = 0; p < half; p++) {
@@ -92,7 +96,7 @@ function rolesOf(world, replay, n) {
   return roles;
 }
 
-const RADII = { idle: 1.7, relay: 3, sensing: 5.5, computing: 7 };
+const RADII = { idle: 1.7, unlinked: 2.4, relay: 3, sensing: 5.5, computing: 7 };
 
 function fleetAttributes(roles) {
   const colours = new Uint8Array(4 * roles.length);
@@ -120,13 +124,17 @@ function fleetLayer(positions, looks, view) {
   });
 }
 
-// names: [{ role, text, satellite }], always the same array while only time goes on; then only positions are asked for.
-function nameLayer(names, positions, time, view) {
+// names: [{ role, text, satellite }], always the same array while only time goes on; then only positions are asked for,
+// and colours where somebody else is `hidden` (a set of satellites).
+function nameLayer(names, positions, time, hidden, view) {
+  const shown = (one, colour) => [...colour.slice(0, 3), hidden.has(one.satellite) ? 0 : colour[3]];
+  const whose = [...hidden].join();
   return new deck.TextLayer({
     id: `names-${view}`, data: names, getPosition: (one) => pointAt(positions, one.satellite),
-    getText: (one) => one.text, getSize: 11, getColor: (one) => INK[one.role].slice(0, 3), getPixelOffset: [0, -13],
-    background: true, getBackgroundColor: INK.space, backgroundPadding: [3, 1], fontFamily: "system-ui, sans-serif",
-    characterSet: "auto", parameters: overEarth, updateTriggers: { getPosition: time },
+    getText: (one) => one.text, getSize: 11, getColor: (one) => shown(one, INK[one.role]), getPixelOffset: [0, -13],
+    background: true, getBackgroundColor: (one) => shown(one, INK.space), backgroundPadding: [3, 1],
+    fontFamily: "system-ui, sans-serif", characterSet: "auto", parameters: { ...overEarth, depthCompare: "always" },
+    updateTriggers: { getPosition: time, getColor: whose, getBackgroundColor: whose },
   });
 }
 
@@ -184,7 +192,7 @@ function packetLayer(packets, marked, view) {
 function pathLayer(path, view) {
   return new deck.PathLayer({
     id: `marked-${view}`, data: [path], getPath: (points) => points, widthUnits: "pixels",
-    getWidth: 4, getColor: [255, 255, 255, 210], parameters: overEarth,
+    getWidth: 4, billboard: true, getColor: [255, 255, 255, 210], parameters: overEarth,
   });
 }
 

@@ -52,7 +52,7 @@ function packetTable(globe, body) {
     const row = element("tr", { tabindex: "0", "data-packet": p },
       element("td", {}, element("span", { class: `dot ${kind}` }), `${(p % half) + 1} ${kind}`),
       element("td", { class: "quiet" }, [world.source[p], world.destination[p]]
-        .map((v) => `${globe.scene.plane[v]}/${globe.scene.slot[v]}`).join(" → ")),
+        .map((v) => globe.place(v)).join(" → ")),
       element("td", { class: "number" }, world.size_mbit[p].toFixed(0)),
       element("td", { class: "number" }, delay(left)),
       element("td", { class: "number" }, delay(right)),
@@ -66,10 +66,14 @@ function packetTable(globe, body) {
   }
 }
 
+const NAMES_PX = 150; // the stations' names, left of the bars
+const LABEL_PX = 32; // a bar that has room for a label
+
 function contactChart(globe, chart) {
   const { world, scene } = globe;
   const end = world.keyframe_s[world.keyframe_s.length - 1];
   const roles = rolesOf(world, null, globe.n);
+  const width = chart.clientWidth - NAMES_PX;
   chart.replaceChildren();
   scene.stations.forEach((station, s) => {
     const track = element("div", { class: "track" });
@@ -82,6 +86,7 @@ function contactChart(globe, chart) {
       const made = bar(`window ${roles[satellite]}`, from, to, end,
         `${globe.name(satellite)} (${roles[satellite]}): ${(from / 60).toFixed(1)} to ${(to / 60).toFixed(1)} min`);
       made.dataset.lane = seen.get(satellite);
+      if (((to - from) / end) * width > LABEL_PX) made.textContent = globe.place(satellite);
       track.append(made);
     }
     const lanes = Math.max(seen.size, 1);
@@ -90,7 +95,7 @@ function contactChart(globe, chart) {
       made.style.height = percent(0.86 / lanes);
     }
     track.append(nowMark());
-    track.style.height = `${Math.max(14, 7 * lanes)}px`;
+    track.style.height = `${13 * lanes}px`;
     chart.append(element("div", { class: "contact-row" }, element("span", {}, station.name), track));
   });
 }

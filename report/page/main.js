@@ -14,21 +14,27 @@ function fillChoices(globe) {
 }
 
 function sumUp(globe) {
-  const { world, scene, choice } = globe;
+  const { world, choice } = globe;
+  const lostBy = (replay) => replay.delivered.filter((delivered, p) => world.present[p] && !delivered).length;
   const mean = (side) => {
     const delays = [...globe.replay(side).charged_s].filter((_, p) => world.present[p]);
     return delays.reduce((sum, value) => sum + value, 0) / delays.length;
   };
   for (const side of ["left", "right"]) {
-    byId(`name-${side}`).textContent = `${choice[side]}: ${mean(side).toFixed(2)} s on average`;
+    const lost = lostBy(globe.replay(side));
+    byId(`name-${side}`).textContent =
+      `${choice[side]}: ${mean(side).toFixed(2)} s on average${lost ? `, ${lost} lost` : ""}`;
     byId(`head-${side}`).textContent = `${choice[side]}, s`;
   }
   byId("world-words").textContent = `${world.words} Slot at ${world.time}.`;
   byId("load-most").textContent = globe.most;
   byId("stage").classList.toggle("single", choice.mode === MODES.orbits);
-  byId("packet-part").hidden = choice.mode !== MODES.packets;
-  byId("loads-part").hidden = choice.mode !== MODES.packets;
-  byId("constellation").textContent = scene.constellation;
+  for (const part of document.querySelectorAll("[data-mode]")) part.hidden = part.dataset.mode !== choice.mode;
+  const packets = choice.mode === MODES.packets;
+  byId("lost-part").hidden = !(packets && ["left", "right"].some((side) => lostBy(globe.replay(side))));
+  const unlinked = globe.fixed.left.roles.filter((role) => role === "unlinked").length;
+  byId("unlinked-part").hidden = !unlinked;
+  byId("unlinked").textContent = `${unlinked} without a link in this slot`;
 }
 
 function startGlobe(scene, earth) {

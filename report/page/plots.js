@@ -16,7 +16,7 @@ function paintPlots() {
         axis.axis_label_text_font_style = "normal";
       }
       for (const part of root.center.filter((one) => "grid_line_color" in one)) part.grid_line_color = faint;
-      for (const part of root.right.filter((one) => "label_text_color" in one)) {
+      for (const part of legendsOf(root)) {
         part.label_text_color = ink;
         part.background_fill_color = null;
         part.inactive_fill_color = cssColour("--ground");
@@ -25,8 +25,25 @@ function paintPlots() {
   }
 }
 
+const legendsOf = (root) => [...root.right, ...root.below].filter((part) => "label_text_color" in part);
+
+const NARROW_PX = 600;
+
+// A legend beside a plot takes the room of the plot where there is little: then it stands below. A change to the stored
+// figure, before it is drawn: `attributes` are those of Bokeh's model.
+function moveLegendsBelow({ attributes }) {
+  const legends = (attributes.right ?? []).filter((part) => part.name === "Legend");
+  attributes.right = (attributes.right ?? []).filter((part) => !legends.includes(part));
+  attributes.below = [...(attributes.below ?? []), ...legends];
+  for (const legend of legends) {
+    legend.attributes.ncols = 2;
+    attributes.height += 12 * legend.attributes.items.length + 12;
+  }
+}
+
 async function drawPlot(element, item) {
   element.dataset.drawn = "drawing";
+  if (element.clientWidth < NARROW_PX) item.doc.roots.forEach(moveLegendsBelow);
   const manager = await Bokeh.embed.embed_item(item, element);
   drawnDocuments.push(manager.roots[0].model.document);
   paintPlots();

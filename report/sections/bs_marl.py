@@ -90,7 +90,7 @@ def bs_marl_section(results: Results) -> Section | None:
         "bs_marl",
         "Offloading (BS-MARL)",
         words=(
-            stored["headline"],
+            f"{stored['headline']} {results.elsewhere(stored)}".strip(),
             f"Measured on {stored['n_worlds']} worlds, packets routed by {stored['router']}. {results.origin(FILE)}",
         ),
         tables=tuple(

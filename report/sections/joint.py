@@ -51,12 +51,14 @@ def joint_section(results: Results) -> Section | None:
     if stored is None:
         return None
     tables = stored["results"]
+    first, *more = stored["headline"].splitlines()
     names = [*(name for name in TITLES if name in tables), *(name for name in tables if name not in TITLES)]
     return Section(
         "joint",
         "Routing and vision together",
         words=(
-            *stored["headline"].splitlines(),
+            f"{first} {results.elsewhere(stored)}".strip(),
+            *more,
             f"Measured on {stored['n_worlds']} worlds, packets routed by {stored['router']}. Seconds of the models are "
             f"estimates (docs/vision.md). {results.origin(FILE)}",
         ),
@@ -65,7 +67,7 @@ def joint_section(results: Results) -> Section | None:
                 TITLES[name] if name in TITLES else name.replace("_", " "),
                 tables[name],
                 COLUMNS.get(name),
-                folded=name not in ("schemes", "places"),
+                folded=name != "places",  # the schemes are in the plots
             )
             for name in names
             if tables[name]

@@ -75,6 +75,7 @@ def _words(tables: Mapping[str, list[dict[str, Any]]], stored: Mapping[str, Any]
         if isinstance(gain, float) and isinstance(less, float):
             latency = f"{100 * abs(less):.1f}% {'less' if less >= 0 else 'more'} latency"
             task = f"{row['task'][0].upper()}{row['task'][1:]}"
-            words.append(f"{task}: accuracy {100 * gain:+.1f}% and {latency}.")
+            more = f"{100 * gain:+.1f}%".replace("-", "−")
+            words.append(f"{task}: accuracy {more} and {latency}.")
     note = stored.get("headline", {}).get("note", "")
     return (f"{' '.join(words)} ({note[:1].upper()}{note[1:]}.)",) if words else ()

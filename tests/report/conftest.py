@@ -19,8 +19,9 @@ from report.config import GlobeConfig
 from report.episodes import Episodes
 from report.results import Results
 
+WALKER = Constellation("walker_6x8", "delta", 6, 8, 1000.0, 53.0, 1)
 SCENARIO = Scenario(
-    constellation=Constellation("walker_6x8", "delta", 6, 8, 1000.0, 53.0, 1),
+    constellation=WALKER,
     link=EbN0Link(),
     day=DayConfig(n_slots=60, training_slots=1, validation_slots=1, test_slots=2),
     task=TaskConfig(n_tasks=4, fewest_tasks=2),

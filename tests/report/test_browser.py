@@ -104,6 +104,16 @@ def test_it_loads_from_a_disk_without_errors_or_requests(browser: Chrome):
     assert not complaints
 
 
+def test_the_page_may_not_ask_anybody(browser: Chrome):
+    """Not only does it ask for nothing: its policy forbids it, whatever a library should come to do."""
+    refused = browser.execute_async_script(
+        "document.addEventListener('securitypolicyviolation', (event) => arguments[0](event.effectiveDirective));"
+        "fetch('https://example.org/').catch(() => {})"
+    )
+    assert refused == "connect-src"
+    browser.get_log("browser")
+
+
 def test_the_globe_is_not_blank_and_its_sides_differ(browser: Chrome):
     browser.execute_async_script("leomixReport.then(({clock}) => clock.goTo(1.5)).then(arguments[0])")
     seen = picture(browser)
@@ -266,3 +276,61 @@ def test_a_table_sorts_by_the_column_that_is_clicked(browser: Chrome):
         cells = table.find_elements(By.CSS_SELECTOR, "tbody td:nth-child(2)")
         orders.append([float(cell.get_attribute("data-value") or "nan") for cell in cells])
     assert orders[0] == sorted(orders[0]) and orders[1] == orders[0][::-1]
+
+
+def test_a_mode_shows_only_what_belongs_to_it(browser: Chrome):
+    def seen(name: str) -> bool:
+        return browser.find_element(By.ID, name).is_displayed()
+
+    assert seen("left") and seen("whole") and seen("packet-part") and not seen("unlinked-part")
+    browser.execute_script("document.querySelector('input[value=orbits]').click()")
+    assert seen("world") and seen("contact-part")
+    assert not (
+        seen("left") or seen("whole") or seen("packet-part") or seen("load-most") or seen("lost-part")
+    )
+    browser.execute_script("document.querySelector('input[value=packets]').click()")
+    assert not seen("lost-part"), "nothing was lost"
+
+
+def test_lost_packets_are_told(browser: Chrome):
+    ask(browser, "globe.replay('right').delivered[globe.world.present.indexOf(1)] = 0")
+    choose(browser, "left", "random")
+    assert browser.find_element(By.ID, "lost-part").is_displayed()
+    assert browser.find_element(By.ID, "name-right").text.endswith(", 1 lost")
+    ask(browser, "globe.replay('right').delivered[globe.world.present.indexOf(1)] = 1")
+    choose(browser, "left", "look_ahead_3")
+
+
+def test_the_wheel_scrolls_the_page_until_the_globe_is_clicked(browser: Chrome):
+    zooms = "globe.deck.props.views[0].props.controller.scrollZoom !== false"
+    sleep = "document.activeElement.blur()"
+    stage = browser.find_element(By.ID, "stage")
+    browser.execute_script("arguments[0].scrollIntoView({behavior: 'instant', block: 'center'})", stage)
+    browser.execute_script(sleep)
+    assert not ask(browser, zooms)
+    stage.click()
+    assert ask(browser, zooms)
+    browser.execute_script(sleep)
+    assert not ask(browser, zooms)
+
+
+def test_names_are_those_of_satellites_that_can_be_seen(browser: Chrome):
+    camera, in_front, behind = "[300, 0, 0]", "[110, 0, 0]", "[-110, 0, 0]"
+    beside = "[-50, 130, 0]"
+    seen = [f"!behindEarth({point}, {camera})" for point in (in_front, behind, beside)]
+    assert ask(browser, f"[{', '.join(seen)}]") == [True, False, True]
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Chrome):
+    """Loads the page anew: stands last."""
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get_log("browser")
+    browser.refresh()
+    WebDriverWait(browser, PATIENCE_S).until(lambda d: d.execute_script(READY))
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    for plot in browser.find_elements(By.CLASS_NAME, "plot"):
+        browser.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", plot)
+        WebDriverWait(browser, PATIENCE_S).until(lambda d, it=plot: it.get_attribute("data-drawn") == "yes")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]

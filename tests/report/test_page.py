@@ -18,7 +18,7 @@ from report.config import GlobeConfig, Station
 from report.encode import pack_json, plain
 from report.results import Results
 from report.section import Table, text_of
-from report.sections.routers import LOCAL, against
+from report.sections.routers import LOCAL, against, routers_section
 from report.write import REPORT_FILE, write_report
 
 
@@ -61,7 +61,7 @@ def test_the_page_says_how_much_there_is_to_win(text: str, results: Results):
     ]
     best = min(locals_, key=lambda one: one.mean_delay_s)
     won = 100 * (1 - results.comparison[REFERENCE].mean_delay_s / best.mean_delay_s)
-    assert f"{REFERENCE} takes {won:.1f}% less than that rule" in text
+    assert f"{REFERENCE} takes {won:.1f}% less than {best.router}" in text
 
 
 def test_the_page_needs_nothing_but_itself(text: str):
@@ -166,6 +166,68 @@ def test_undelivered_packets_are_named(results: Results):
     text = write_report(replace(results, globe=replace(results.globe, left="random"))).read_text("utf-8")
     lost = results.comparison["random"].undelivered
     assert lost > 0 and f"Undelivered: {lost} of {results.comparison.n_packets} packets" in text
+    assert (
+        "This flatters" in text and "(losses charged)" in text and "environment.dead_ends=whole_way" in text
+    )
+
+
+def test_a_router_that_loses_packets_is_not_praised(results: Results):
+    def with_losses(router: str, lost: int) -> Results:
+        comparison = results.comparison
+        changed = tuple(
+            replace(one, undelivered=lost) if one.router == router else one for one in comparison.results
+        )
+        return replace(results, comparison=replace(comparison, results=changed))
+
+    subject, n = results.subject, results.comparison.n_packets
+    for lost, mood in ((0, "better"), (n // 4, "")):
+        tiles = routers_section(with_losses(subject, lost)).tiles
+        assert next(tile.mood for tile in tiles if tile.label == "delay against dijkstra") == mood
+    rule = min(
+        (one for one in results.comparison.results if one.router in LOCAL and one.router != subject),
+        key=lambda one: one.mean_delay_s,
+    )
+    for lost, said in ((0, True), (n // 4, False)):
+        words = " ".join(routers_section(with_losses(rule.router, lost)).words)
+        assert ("known to be there to win" in words) is said
+
+
+def test_intervals_from_few_worlds_are_doubted(results: Results):
+    def words(n_worlds: int) -> str:
+        comparison = replace(results.comparison, n_worlds=n_worlds)
+        return " ".join(routers_section(replace(results, comparison=comparison)).words)
+
+    assert "Intervals from 12 worlds are too narrow" in words(12)
+    assert "too narrow" not in words(100)
+
+
+def test_an_experiment_of_another_scenario_says_so(results: Results):
+    here = json.loads(json.dumps(results.settings))
+    assert results.elsewhere({"config": here}) == results.elsewhere({}) == ""
+    as_told = {"constellation": {"kind": "walker"}, "link": {"model": "eb_n0"}}
+    as_told = {group: words | here[group] for group, words in as_told.items()}
+    assert results.elsewhere({"config": here | as_told}) == "", (
+        "the words that say which class are not settings"
+    )
+    there = here | {"constellation": {"kind": "tle", "name": "tle", "file": "/data/fleet.tle"}, "task": {}}
+    assert results.elsewhere({"config": there}) == (
+        "This was measured in another scenario, on fleet: constellation and task differ."
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "shown"),
+    [
+        ([4.486, 6.5, 38.7771], ["4.486", "6.500", "38.777"]),
+        ([100.0, 99.7512, None], ["100.00", "99.75", "–"]),
+        ([300.0, 600.0], ["300", "600"]),
+        ([0.1, 12345.678], ["0.1", "12346"]),
+        ([1e-6, 2.5], ["1e-06", "2.5"]),
+        ([3, 12], ["3", "12"]),
+    ],
+)
+def test_a_column_has_as_many_digits_in_every_row(column, shown):
+    assert [row[0] for row in Table.of("t", [{"a": value} for value in column]).text] == shown
 
 
 def test_cells_and_columns():

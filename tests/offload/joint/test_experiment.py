@@ -162,7 +162,7 @@ def test_everything_is_written_and_said(results: list[Result], tmp_path: Path) -
     json.dumps([result.rows for result in results])
     text = headline(results[1].rows, results[2].rows)
     assert "Question: gate" in text and "Highest requirement met: 0.9 uniformly, 0.9 with gate" in text
-    assert "Boxes: " in text and "task (boxes) takes" in text
+    assert "Boxes: " in text and "task (boxes) takes" in text and "over ISLs" in text
 
 
 @pytest.mark.parametrize("values", [(), (1.0,), (0.0, 0.5), (0.9, 0.8)])
