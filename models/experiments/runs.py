@@ -31,7 +31,11 @@ class Seeded:
 
     def rows_of(self, task: Task) -> np.ndarray:
         """Rows of the test record that belong to a task."""
-        return np.array([i for i, s in enumerate(self.test.samples) if s.task is task], dtype=int)
+        return self.test.rows_of(task)
+
+    def spaceverse(self) -> Gated:
+        """SpaceVerse as published among the methods."""
+        return next(m for m in self.methods if isinstance(m, Gated) and m.compresses)
 
     def plan(self, method: Method, rows: np.ndarray, share: float) -> Plan:
         """A method's plan for some rows of the test record."""

@@ -58,8 +58,8 @@ def run(
     say("Figs. 10 and 11")
     yield from volume_tables(runs)
     yield gates_table(runs, workload)
-    say("choosing the compression on the training samples")
-    chosen = choose_for_seeds(runs, delivery, config.target_loss)
+    say("choosing the compression on the training samples that would be sent")
+    chosen = choose_for_seeds(runs, delivery, config)
     say("Fig. 9")
     measured = config.onboard == config.ground == THIS_MACHINE
     here = workload if measured else workload_here(workload, runs, small, large)
@@ -72,7 +72,7 @@ def run(
     )
     yield from fig9
     say("Fig. 12")
-    yield from compression_tables(runs, delivery, number, config.checked_samples, chosen, config.target_loss)
+    yield from compression_tables(runs, delivery, config, chosen)
     yield headline_table(fig9[0])
     yield from left_out(errors)
 
