@@ -16,6 +16,7 @@ from models.experiments.overall import headline_table, methods_tables
 from models.experiments.runs import Draws, run_seed
 from models.experiments.table import Table
 from models.interface import Encoder, VisionLanguageModel
+from models.methods import all_methods
 from models.sample import SampleError, Task
 from models.sources import load_encoder, load_model
 from models.timing import THIS_MACHINE
@@ -46,7 +47,7 @@ def run(
     runs, errors = [], list(draws.errors)
     for seed in config.seeds:
         say(f"seed {seed}: samples, both models, gates")
-        seeded, more = run_seed(draws, seed, small, large, workload)
+        seeded, more = run_seed(draws, seed, small, large, all_methods(workload))
         runs.append(seeded)
         errors += more
     number = config.compression_samples

@@ -1,44 +1,32 @@
-"""benchmarks/deferral.py judges as the evaluation does, without keeping images."""
+"""What benchmarks/deferral.py says of areas: intervals, paired differences, and when intervals are apart."""
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
-
-from benchmarks.deferral import beyond_tabi, judged, line
+from benchmarks.deferral import areas_of_seed, report
 from models.experiments.config import SpaceVerseConfig
-from models.experiments.deferral import volume_tables
-from models.experiments.runs import Draws, run_seed
-from models.experiments.table import Row, number
-from models.pair.model import PairModel
-from models.workload import Workload
 
 
-@pytest.mark.slow
-def test_areas_are_those_of_the_evaluation(monkeypatch):
-    monkeypatch.setattr("benchmarks.deferral.CHUNK", 25)
-    small, large = PairModel.load("small"), PairModel.load("large")
-    draws = Draws(SpaceVerseConfig(seeds=(0,), samples=1500, test_samples=60))
-    ours = judged(draws, 0, small, large)
-    theirs, _ = run_seed(draws, 0, small, large, Workload())
-    expected = {(row["task"], row["method"]): row["audc"] for row in volume_tables([theirs])[1].rows}
-    found = volume_tables([ours])[1].rows
-    assert {row["method"] for row in found} == {"Tabi", "SpaceVerse", "SpaceVerse, gain", "random", "oracle"}
-    for row in found:
-        assert number(row, "audc") == pytest.approx(expected[row["task"], row["method"]], abs=1e-6)
-    assert all(sample.image.size == 3 for sample in ours.test.samples)
+def test_a_seed_judges_tabi_and_both_gates():
+    areas = areas_of_seed(SpaceVerseConfig(samples=1500, test_samples=60), 0)
+    methods = {"Tabi", "SpaceVerse", "SpaceVerse, gain", "random", "oracle"}
+    assert set(areas) == {
+        (task, method) for task in ("question", "scene", "boxes", "mean") for method in methods
+    }
+    assert all(areas[task, "oracle"] >= areas[task, "SpaceVerse"] for task in ("question", "scene", "boxes"))
 
 
-def test_overlapping_intervals_are_no_victory():
-    rows: list[Row] = [
-        {"task": "question", "method": name, "audc": middle, "audc_ci95": half}
-        for name, middle, half in (
-            ("Tabi", 0.90, 0.01),
-            ("SpaceVerse", 0.92, 0.009),
-            ("SpaceVerse, gain", 0.92, 0.011),
-        )
+def test_differences_are_paired_and_overlapping_intervals_are_no_victory():
+    found = [
+        {
+            ("scene", "Tabi"): 0.80 + noise,
+            ("scene", "SpaceVerse"): 0.81 + noise,
+            ("scene", "SpaceVerse, gain"): 0.90 + noise,
+            ("scene", "random"): 0.7,
+        }
+        for noise in (-0.01, 0.0, 0.01)
     ]
-    assert [line.rsplit(" ", 1)[1] for line in beyond_tabi(rows)] == ["question", "nothing"]
-    assert line(rows[1] | {"audc_over_tabi": 0.02, "audc_over_tabi_ci95": 0.001}).endswith("+0.0200 ± 0.0010")
-    alone = [row | {"audc_ci95": np.nan} for row in rows]  # a single seed has no interval
-    assert all(line.endswith("nothing") for line in beyond_tabi(alone))
+    _, tabi, near, far, random = report(found)
+    assert tabi.endswith("0.8000 ± 0.0248")
+    assert "+0.0100 ± 0.0000" in near and near.endswith("intervals not apart")
+    assert "+0.1000 ± 0.0000" in far and far.endswith("   intervals apart")
+    assert "apart" not in random
