@@ -1,4 +1,4 @@
-"""Gate against Tabi on many scenes: `python -m benchmarks.deferral` (about 11 minutes of one core).
+"""Gate against Tabi on many scenes: `python -m benchmarks.deferral` (about 9 minutes of one core).
 
 Prints areas under the deferral curve (Fig. 10 of `evaluate.py experiment=spaceverse`) with 95% Student intervals over
 seeds, of Tabi and both gates, and their differences to Tabi seed by seed. The methods differ by less than one seed's
