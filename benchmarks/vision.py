@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
     config = GateConfig()
     inputs = gate_inputs(traces, config)
     target = torch.linspace(0, 1, len(traces))
-    gate = fit_calibrated(inputs, target, config, seed=0, epochs=2)
+    gate, _ = fit_calibrated(inputs, target, config, seed=0, epochs=2)
     sample = samples[0]
     encoding = small.encode(sample.image, sample.prompt)
     steps = list(small.decode(encoding))

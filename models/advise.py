@@ -26,7 +26,7 @@ from models.datasets import DatasetError
 from models.events import Job
 from models.interface import Encoder, ModelUnavailable, VisionLanguageModel
 from models.options import read_options
-from models.sample import Sample, SampleError, Task
+from models.sample import Sample, SampleError, Task, of_sample
 from models.similarity import quality
 from models.sources import ATTENTIONS, load_encoder, load_model, load_samples
 from models.stream import Stream
@@ -143,8 +143,7 @@ def advise(
                 small, large, calibration, compressors[sample.task], sample, workload, encoder, len(used)
             )
         except SampleError as error:
-            named = str(error) if str(error).startswith(sample.name) else f"{sample.name}: {error}"
-            errors.append(SampleError(named))
+            errors.append(of_sample(sample.name, error))
             continue
         advice.append(one)
         jobs.append(job)

@@ -2,10 +2,11 @@
 
 Options are key=value: small, large (models, see models.sources), data, folder, samples (the built-in procedural set by
 default, a question, a scene label and boxes by turns), target_offload (share of samples sent to the ground),
-target_loss (relative loss of accuracy that compression may cost), training_share (part of the samples that fits the
-gate and chooses the compression; the paper: 0.05), predicts (agreement of the models as in eq. (1), or gain, the
-accuracy that sending wins, which is learned from the right answers), stages, chunk, early (part of the offloads to
-decide before the last stage), attention (own: the small model's encoder, or clip), clip_weights, seed, out (file).
+target_loss (relative loss of accuracy that compression may cost on the samples sent), training_share (part of the
+samples that fits the gate and chooses the compression; the paper: 0.05), predicts (agreement of the models as in
+eq. (1), or gain, the accuracy that sending wins, which is learned from the right answers), stages, chunk, early (part
+of the offloads to decide before the last stage), attention (own: the small model's encoder, or clip), clip_weights,
+seed, out (file).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from models.options import read_options
 from models.record import record
 from models.sample import Sample
 from models.sources import ATTENTIONS, load_encoder, load_model, load_samples
-from models.thresholds import KEPT, decide, thresholds_for_share
+from models.thresholds import KEPT, decide, thresholds_for_share, would_send
 
 PREDICTS = {"agreement": agreement, "gain": no_gain}
 """What a gate's confidence may predict."""
@@ -89,8 +90,9 @@ def calibrate(
     """Fit the gate on a random `training_share` of the samples and set thresholds on the rest.
 
     The ground model answers the training part only; the rest needs no label and no ground answer, since a share
-    of offloads is a quantile of confidences. target_loss None: no compression is chosen. `encoder` None: attention from
-    the small model itself. Returns the calibration and a report. Raises ValueError when too few samples are usable.
+    of offloads is a quantile of confidences. target_loss None: no compression is chosen; else it is on the training
+    samples that the gate, not having seen them, would send. `encoder` None: attention from the small model itself.
+    Returns the calibration and a report. Raises ValueError when too few samples are usable.
     """
     order = np.random.default_rng(seed).permutation(len(samples))
     cut = round(training_share * len(samples))
@@ -101,7 +103,7 @@ def calibrate(
         )
     target = torch.tensor(PREDICTS[predicts](train), dtype=torch.float32)
     inputs = gate_inputs(train.traces, config)
-    gate = fit_calibrated(inputs, target, config, seed=seed)
+    gate, held_out = fit_calibrated(inputs, target, config, seed=seed)
     traces, more = small.traces([samples[i] for i in order[cut:]])
     usable = [trace for trace in traces if trace is not None]
     if len(usable) < 2:
@@ -122,10 +124,16 @@ def calibrate(
     }
     compressors = {}
     if target_loss is not None:
-        for task, choice in choose_per_task(train, Delivery(large, encoder), target_loss).items():
+        sent = would_send(held_out, target_offload, early)
+        deliver = Delivery(large, encoder).judge
+        for task, choice in choose_per_task(train, deliver, target_loss, sent, held_out[:, -1]).items():
             compressors[task] = choice.compressor
-            report[f"{task.value}_coded_bytes"] = choice.coded_bytes
+            report[f"{task.value}_would_be_sent"] = float(sent[train.rows_of(task)].sum())
+            report[f"{task.value}_compression_judged_on"] = float(choice.samples)
             report[f"{task.value}_relative_loss"] = choice.loss
+            report[f"{task.value}_loss_error"] = choice.error
+            report[f"{task.value}_target_met"] = float(choice.met)
+            report[f"{task.value}_coded_bytes"] = choice.coded_bytes
             report[f"{task.value}_quality"] = float(choice.compressor.codec.quality)
             report[f"{task.value}_alpha"] = choice.compressor.alpha
             report[f"{task.value}_beta"] = choice.compressor.beta
@@ -167,7 +175,7 @@ def main(words: Sequence[str]) -> None:
     save_calibration(calibration, Path(options.out))
     print(f"thresholds {np.round(calibration.threshold, 4).tolist()} written to {options.out}")
     for name, value in report.items():
-        print(f"{name:28s} {value:.3f}")
+        print(f"{name:30s} {value:.3f}".removesuffix(".000"))
     for error in errors:
         print(f"left out: {error}")
 

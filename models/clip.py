@@ -81,13 +81,26 @@ class ClipEncoder:
         mean, std = torch.tensor(PIXEL_MEAN).view(1, 3, 1, 1), torch.tensor(PIXEL_STD).view(1, 3, 1, 1)
         _, patches = visual((pixels - mean) / std)  # [1, N_V, width]
         joint = patches[0] @ visual.proj
-        ids = self.tokenizer([prompt])
-        words = self.text_tokens(ids)[0]
-        length = int(ids.argmax(-1)[0]) + 1
+        ids = self._windows(prompt)
+        words, lengths = self.text_tokens(ids), (ids.argmax(-1) + 1).tolist()
+        prompt_tokens = torch.cat([row[:length] for row, length in zip(words, lengths, strict=True)])
+        content = torch.cat([torch.arange(length) > 0 for length in lengths])  # all but the start of text
         grid = tuple(visual.grid_size)
-        return Encoding(
-            joint, words[:length], torch.tensor([False] + [True] * (length - 1)), (grid[0], grid[1])
-        )
+        return Encoding(joint, prompt_tokens, content, (grid[0], grid[1]))
+
+    def _windows(self, prompt: str) -> torch.Tensor:
+        """Token ids of a prompt, [n, context]: as many windows as its words need, for the tokenizer cuts the rest off.
+
+        Eq. (2) is a sum over words, so it does not matter that a word sees its own window only.
+        """
+        context = self.model.positional_embedding.shape[0]
+        most = 4 * len(prompt.encode()) + 2  # no text has more tokens than bytes; cleaning it may add a few
+        ids = self.tokenizer([prompt], context_length=most)[0]
+        start, inner, end = ids[:1], ids[1 : int(ids.argmax())], ids.max()[None]
+        windows = torch.zeros(-(-max(1, len(inner)) // (context - 2)), context, dtype=ids.dtype)
+        for row, words in zip(windows, inner.split(context - 2), strict=True):
+            row[: len(words) + 2] = torch.cat([start, words, end])
+        return windows
 
     def text_tokens(self, ids: torch.Tensor) -> torch.Tensor:
         """Every text token in the joint space, [n, context, D]; the end-of-text row equals `encode_text`."""

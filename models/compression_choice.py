@@ -1,5 +1,8 @@
 """How hard to compress: region thresholds and codec quality chosen together, on samples with known answers.
 
+What is compressed is what a gate sends, and that is the hard samples: the large model is less sure of them as well, and
+they bear less. The choice is therefore made on the training samples that the gate would send.
+
 Eq. (3) leaves alpha and beta open and the codec's quality is a third knob; each alone is wasteful. The choice is the
 setting of fewest bytes whose relative loss of accuracy, plus one standard error of that loss, stays within a target: a
 setting must not win by luck.
@@ -14,20 +17,23 @@ import numpy as np
 
 from models.codec import Codec
 from models.compressors import LOSSY, SpaceVerseCompressor
-from models.delivery import Delivery
+from models.delivery import Arrival
 from models.record import Record
 from models.sample import Task
 
 REGIONS = ((0.0, 0.0), (0.35, 0.55), (0.55, 0.7), (0.5, 0.5), (0.7, 0.7))
 """Pairs (alpha, beta) that are tried: the whole image, the paper's, one harder, and two that coarsen nothing."""
-QUALITIES = (60, 45, 30, 20, 12)
+QUALITIES = (85, 75, 60, 45, 30, 20, 12)
 MOST_SAMPLES = 200  # per task, on which every setting is tried, chosen
+LEAST_SAMPLES = 100  # per task; where fewer would be sent, the next doubtful ones are tried as well
 
 FIRST_SAMPLES = 50  # a setting that is hopeless on these is not tried on the others
 HOPELESS = 2.0  # standard errors by which the loss on the first samples is above the target
 
 Judge = Callable[[SpaceVerseCompressor, int], tuple[np.ndarray, np.ndarray]]
 """Coded bytes [n] and the ground model's scores [n] on the first n samples, which a compressor has passed."""
+Deliver = Callable[[SpaceVerseCompressor, Record, np.ndarray], Arrival]
+"""What becomes of some rows of a record: `Delivery.judge`."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Choice:
     loss, error  relative loss of accuracy and its standard error
     coded_bytes  mean per sample
     met          whether any setting stayed within the target; if not, the gentlest one is chosen
+    samples      how many it was chosen on
     """
 
     compressor: SpaceVerseCompressor
@@ -44,6 +51,7 @@ class Choice:
     error: float
     coded_bytes: float
     met: bool
+    samples: int
 
 
 def relative_loss(scores: np.ndarray, full: np.ndarray) -> tuple[float, float]:
@@ -88,21 +96,38 @@ def _judged(compressor: SpaceVerseCompressor, judge: Judge, full: np.ndarray, ta
     if loss - HOPELESS * error <= target_loss:
         sizes, scores = judge(compressor, len(full))
         loss, error = relative_loss(scores, full)
-    return Choice(compressor, loss, error, float(sizes.mean()), loss + error <= target_loss)
+    return Choice(compressor, loss, error, float(sizes.mean()), loss + error <= target_loss, len(full))
 
 
-def choose_per_task(train: Record, delivery: Delivery, target_loss: float) -> dict[Task, Choice]:
-    """A choice for every task of a record, on at most MOST_SAMPLES of its samples."""
+def rows_to_judge(rows: np.ndarray, sent: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """Of the rows of one task those that the gate would send: at most MOST_SAMPLES, and where there are fewer than
+    LEAST_SAMPLES the next doubtful ones as well.
+
+    sent, confidence [n]: of all samples of the record, whether they are sent and the gate's last word on them.
+    """
+    chosen, others = rows[sent[rows]], rows[~sent[rows]]
+    missing = max(0, LEAST_SAMPLES - len(chosen))
+    doubtful = others[np.argsort(confidence[others], kind="stable")][:missing]  # NaN comes last
+    return np.sort(np.concatenate([chosen[:MOST_SAMPLES], doubtful]))
+
+
+def choose_per_task(
+    train: Record, deliver: Deliver, target_loss: float, sent: np.ndarray, confidence: np.ndarray
+) -> dict[Task, Choice]:
+    """A choice for every task of a record, on the samples that the gate would send (see `rows_to_judge`).
+
+    The loss is relative to the large model's accuracy on the same samples, untouched.
+    """
     chosen: dict[Task, Choice] = {}
     for task in Task:
-        rows = np.array([i for i, sample in enumerate(train.samples) if sample.task is task][:MOST_SAMPLES])
+        rows = rows_to_judge(train.rows_of(task), sent, confidence)
         if len(rows) < 2:
             continue
 
         def judge(
             compressor: SpaceVerseCompressor, number: int, rows: np.ndarray = rows
         ) -> tuple[np.ndarray, np.ndarray]:
-            arrived = delivery.judge(compressor, train, rows[:number])
+            arrived = deliver(compressor, train, rows[:number])
             return arrived.sizes, arrived.scores
 
         chosen[task] = choose_compressor(judge, train.large_score[rows], target_loss)

@@ -40,7 +40,7 @@ def _json(path: Path, key: str) -> list[dict]:
         )
     try:
         rows = json.loads(path.read_text())[key]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise DatasetError(f"{path} is not a RSVQA-LR index with the list {key!r}") from error
     return [row for row in rows if row.get("active", True)]
 
@@ -62,7 +62,10 @@ def read_rsvqa_lr(
         row["id"]: row["answer"] for row in _json(folder / f"LR_split_{split}_answers.json", "answers")
     }
     image_id, image = None, None
-    for row in sorted(questions, key=lambda row: (row["img_id"], row["id"])):
+    whole = [row for row in questions if {"id", "img_id", "question"} <= row.keys()]
+    if len(whole) < len(questions):
+        errors.append(SampleError(f"{len(questions) - len(whole)} questions have no id, img_id or question"))
+    for row in sorted(whole, key=lambda row: (row["img_id"], row["id"])):
         if row.get("type") not in kinds:
             continue
         known = [answers[number] for number in row.get("answers_ids", []) if number in answers]
@@ -105,7 +108,11 @@ def read_resisc45(folder: str | Path, errors: list[SampleError]) -> Iterator[Sam
 def read_dota_labels(path: Path) -> list[tuple[str, np.ndarray]]:
     """Category and upright box (x0, y0, x1, y1) in pixels of every object of a labelTxt file."""
     found = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    try:
+        lines = path.read_text().splitlines()
+    except UnicodeDecodeError as error:
+        raise SampleError(f"{path}: is no text") from error
+    for number, line in enumerate(lines, 1):
         words = line.split()
         if not words or ":" in words[0]:  # imagesource: and gsd: head lines
             continue
@@ -115,6 +122,8 @@ def read_dota_labels(path: Path) -> list[tuple[str, np.ndarray]]:
             corner = np.array([float(word) for word in words[:8]]).reshape(4, 2)
         except ValueError as error:
             raise SampleError(f"{path}: line {number} holds a coordinate that is not a number") from error
+        if not np.isfinite(corner).all():
+            raise SampleError(f"{path}: line {number} holds a coordinate that is NaN or infinite")
         found.append((words[8], np.concatenate([corner.min(0), corner.max(0)])))
     return found
 

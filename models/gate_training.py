@@ -114,10 +114,12 @@ def fit_members(
 
 def fit_calibrated(
     inputs: list[Tensor], target: Tensor, config: GateConfig, *, seed: int, epochs: int = 12
-) -> CalibratedGate:
+) -> tuple[CalibratedGate, np.ndarray]:
     """Fit every member on all but its own part of the samples, and the isotonic maps on the parts left out.
 
     So no sample is ever predicted by a network that has seen it, and the networks fitted for that are the gate.
+    Returns the gate and what it says of the samples themselves, [n, I]: each one's calibrated confidences by the member
+    that has not seen it, NaN where every member has (the half that a single member is fitted on).
     Raises ValueError when there are too few samples, or when both models always agree (nothing to learn).
     """
     number, folds = len(target), max(2, config.members)
@@ -142,4 +144,6 @@ def fit_calibrated(
             for stage, x in enumerate(centred)
         ]
     maps = tuple(Isotonic.fit(values, target[rows].numpy()) for values in raw)
-    return CalibratedGate(gate, maps)
+    held_out = np.full((number, config.stages), np.nan)
+    held_out[rows.numpy()] = np.stack([one(values) for one, values in zip(maps, raw, strict=True)], axis=1)
+    return CalibratedGate(gate, maps), held_out

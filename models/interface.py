@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.devices import ModelSize, NetworkCost
-from models.sample import Sample, SampleError, Task, check_sample
+from models.sample import Sample, SampleError, Task, check_sample, of_sample
 from models.similarity import similarity
 
 
@@ -150,7 +150,7 @@ class VisionLanguageModel(ABC):
                 traces.append(self.trace(sample))
             except SampleError as error:
                 traces.append(None)
-                errors.append(error)
+                errors.append(of_sample(sample.name, error))
         return traces, errors
 
     def replies(self, samples: Sequence[Sample]) -> tuple[list[Trace | None], list[SampleError]]:

@@ -194,6 +194,7 @@ class Gated(Method):
     early: float = 0.55
     target: Callable[[Record], np.ndarray] = agreement
     gate: CalibratedGate | None = field(default=None, init=False)
+    _held_out: np.ndarray | None = field(default=None, init=False)
 
     def _inputs(self, record: Record) -> list[torch.Tensor]:
         known = record.image_features if self.config.prompt_aware else None
@@ -201,7 +202,13 @@ class Gated(Method):
 
     def fit(self, train: Record, seed: int) -> None:
         target = torch.tensor(self.target(train), dtype=torch.float32)
-        self.gate = fit_calibrated(self._inputs(train), target, self.config, seed=seed)
+        self.gate, self._held_out = fit_calibrated(self._inputs(train), target, self.config, seed=seed)
+
+    def training_confidences(self) -> np.ndarray:
+        """Of the training samples, by networks that have not seen them (see `fit_calibrated`), [n, I]."""
+        if self._held_out is None:
+            raise RuntimeError(f"{self.name} has not been fitted")
+        return self._held_out
 
     def confidences(self, test: Record) -> np.ndarray:
         """Calibrated confidence of every stage, [n, I]."""

@@ -174,7 +174,7 @@ def _gate(
     train, _ = record(small, large, frames.training)
     config = GateConfig(stages=2)
     target = torch.tensor(train.agreement, dtype=torch.float32)
-    return fit_calibrated(gate_inputs(train.traces, config), target, config, seed=options.seed)
+    return fit_calibrated(gate_inputs(train.traces, config), target, config, seed=options.seed)[0]
 
 
 def _encodings(options: ProfileOptions, known: Record) -> list[Any]:

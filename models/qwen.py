@@ -129,6 +129,8 @@ class QwenVL(VisionLanguageModel):
         before = [start, *plain("user\n"), self._token("<|vision_start|>")]
         before += [self._token("<|image_pad|>")] * image_tokens + [self._token("<|vision_end|>")]
         words = plain(prompt)
+        if not {self._token("<|image_pad|>"), self._token("<|video_pad|>")}.isdisjoint(words):
+            raise SampleError("the prompt holds the model's own mark of an image; leave it out")
         after = [end, *plain("\n"), start, *plain("assistant\n")]
         return before + words + after, slice(len(before), len(before) + len(words))
 
@@ -137,7 +139,12 @@ class QwenVL(VisionLanguageModel):
         if not prompt.strip():
             raise SampleError("the prompt is empty; say what should be answered")
         device = self.model.device
-        inputs = self.image_processor(images=[image], return_tensors="pt")
+        try:
+            inputs = self.image_processor(images=[image], return_tensors="pt")
+        except ValueError as error:  # it refuses images a few hundred times as long as wide
+            raise SampleError(
+                f"the image, {image.shape[0]} x {image.shape[1]} px, cannot be used ({error}): cut it into tiles"
+            ) from error
         grid = inputs["image_grid_thw"].to(device)  # [1, 3] in patches
         merge = self.model.config.vision_config.spatial_merge_size
         rows, columns = int(grid[0, 1]) // merge, int(grid[0, 2]) // merge

@@ -60,11 +60,13 @@ class Record:
             self.agreement[rows],
         )
 
+    def rows_of(self, task: Task) -> np.ndarray:
+        """Rows of the samples of one task."""
+        return np.array([i for i, sample in enumerate(self.samples) if sample.task is task], dtype=int)
+
     def of_task(self, task: Task) -> Record:
         """The samples of one task."""
-        return self.select(
-            np.array([i for i, sample in enumerate(self.samples) if sample.task is task], dtype=int)
-        )
+        return self.select(self.rows_of(task))
 
 
 def record(

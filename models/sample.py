@@ -16,6 +16,11 @@ class SampleError(ValueError):
     """One sample cannot be used. The run reports it by name and goes on with the others."""
 
 
+def of_sample(name: str, error: SampleError) -> SampleError:
+    """The error with the sample's name before it, unless it is there already."""
+    return error if str(error).startswith(name) else SampleError(f"{name}: {error}")
+
+
 class Task(str, Enum):
     """The three tasks of the SpaceVerse evaluation (section 4.1.2)."""
 
@@ -70,6 +75,10 @@ def check_sample(sample: Sample) -> Sample:
         )
     if not isinstance(sample.prompt, str) or not sample.prompt.strip():
         raise reject("the prompt is empty; say what should be answered")
+    try:
+        sample.prompt.encode()
+    except UnicodeEncodeError as error:
+        raise reject("the prompt holds half a character (a lone surrogate); read it as UTF-8") from error
     return sample
 
 

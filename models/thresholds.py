@@ -42,6 +42,15 @@ def thresholds_for_share(confidence: np.ndarray, share: float, early: float = 0.
     return threshold
 
 
+def would_send(confidence: np.ndarray, share: float, early: float = 0.55) -> np.ndarray:
+    """Which of these samples a gate sends at an offloaded share, [n] bool; none whose confidences [n, I] are NaN."""
+    sent = np.zeros(len(confidence), bool)
+    known = ~np.isnan(confidence).any(1)
+    part = confidence[known]
+    sent[known] = decide(part, thresholds_for_share(part, share, early)) != KEPT
+    return sent
+
+
 def _between(ascending: np.ndarray, take: int) -> float:
     """A value with exactly `take` entries below it (ties may make that impossible; then as near as they allow)."""
     if take <= 0:

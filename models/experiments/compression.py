@@ -20,10 +20,12 @@ from models.compressors import (
     UniformResize,
 )
 from models.delivery import Delivery
+from models.experiments.config import SpaceVerseConfig
 from models.experiments.runs import Seeded, tasks_of
 from models.experiments.table import Row, Table, collect, summaries, summary
 from models.metrics import bd_rate
 from models.sample import Task
+from models.thresholds import would_send
 
 KEPT_SHARES = (1.0, 0.7, 0.45, 0.25, 0.12)
 LEVELS = (
@@ -64,10 +66,19 @@ SHOWN = (
 
 
 def choose_for_seeds(
-    runs: Sequence[Seeded], delivery: Delivery, target_loss: float
+    runs: Sequence[Seeded], delivery: Delivery, config: SpaceVerseConfig
 ) -> dict[Task, list[Choice]]:
-    """Per task and seed the compression for a target loss, chosen on the seed's training samples."""
-    found = [choose_per_task(run.train, delivery, target_loss) for run in runs]
+    """Per task and seed the compression for a target loss, chosen on those of the seed's training samples that the
+    gate of eq. (1) would send at the configured share of every task."""
+    found = []
+    for run in runs:
+        gate = run.spaceverse()
+        confidence = gate.training_confidences()
+        sent = np.zeros(len(run.train), bool)
+        for task in tasks_of(runs):
+            rows = run.train.rows_of(task)
+            sent[rows] = would_send(confidence[rows], config.share, gate.early)
+        found.append(choose_per_task(run.train, delivery.judge, config.target_loss, sent, confidence[:, -1]))
     return {task: [choices[task] for choices in found] for task in tasks_of(runs)}
 
 
@@ -107,14 +118,10 @@ def _judged(delivery: Delivery, compressor: Compressor, run: Seeded, rows: np.nd
 
 
 def compression_tables(
-    runs: Sequence[Seeded],
-    delivery: Delivery,
-    samples_per_task: int,
-    checked_samples: int,
-    chosen: dict[Task, list[Choice]],
-    target_loss: float,
+    runs: Sequence[Seeded], delivery: Delivery, config: SpaceVerseConfig, chosen: dict[Task, list[Choice]]
 ) -> list[Table]:
     """Fig. 12, the BD-rates against random masking, and the settings one would fly with on more samples."""
+    samples_per_task, checked_samples = config.compression_samples, config.checked_samples
     _judge_whole_images(runs, delivery, samples_per_task, checked_samples)
     rows: list[Row] = []
     rates: list[Row] = []
@@ -134,10 +141,18 @@ def compression_tables(
                     values = _judged(delivery, compressor, run, picked)
                     collect(levels.setdefault((name, level), {}), values)
                     points[name][-1].append((values["coded_bytes"], values["accuracy"]))
-            for name, c in (("chosen", choice.compressor), ("4 : 1", FOUR_TO_ONE)):
+            for name, c, chosen_on in (
+                ("chosen", choice.compressor, float(choice.samples)),
+                ("4 : 1", FOUR_TO_ONE, float("nan")),
+            ):
                 settings = {"alpha": c.alpha, "beta": c.beta, "quality": float(c.codec.quality)}
+                settings["chosen_on"] = chosen_on
                 checked = run.rows_of(task)[:checked_samples]
+                sent = checked[run.plan(run.spaceverse(), checked, config.share).offloaded]
                 found = settings | {"samples": float(len(checked))} | _judged(delivery, c, run, checked)
+                found["relative_change_sent"] = (
+                    _judged(delivery, c, run, sent)["relative_change"] if len(sent) else float("nan")
+                )
                 collect(picks.setdefault(name, {}), found)
         rows += [
             {"task": task.value, "compressor": name, "level": level} | summaries(found)
@@ -160,9 +175,11 @@ def compression_tables(
         Table("fig12_bd_rate", "Bytes at equal accuracy against random masking (BD-rate)", note, rates),
         Table(
             "fig12_chosen",
-            f"Compression chosen for a loss of {target_loss:.0%} on training samples, and at 4 : 1, on test samples",
-            note + "; samples: of the task, per seed",
+            f"Compression chosen for a loss of {config.target_loss:.0%}, and 4 : 1, on test samples",
+            note
+            + "; samples: of the task, per seed; chosen_on: training samples that the gate would send, per seed; "
+            + f"relative_change_sent: of the {config.share:.0%} of the test samples that the gate sends",
             choices,
-            ("task", "setting", *SHOWN[3:]),
+            ("task", "setting", "chosen_on", *SHOWN[3:], "relative_change_sent"),
         ),
     ]

@@ -20,7 +20,7 @@ class SpaceVerseConfig(Stream):
     compression_samples  part of them, per task, that every compressor of Figs. 3 and 12 is tried on
     checked_samples  part of them, per task, on which Fig. 9 and the compression one would fly with are judged
     share            offloaded share at which methods are compared in Fig. 9
-    target_loss      relative loss of accuracy for which compression is chosen on the training samples
+    target_loss      relative loss of accuracy for which compression is chosen, on training samples that would be sent
     attention        whose patches and words give eq. (2): own (the small model's) or clip
     clip_weights     open_clip tag or file
     """

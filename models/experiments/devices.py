@@ -12,7 +12,6 @@ from models.devices import MODEL_SIZES, measured_device
 from models.experiments.runs import Seeded, tasks_of
 from models.experiments.table import Row, Table
 from models.interface import VisionLanguageModel
-from models.methods import Gated
 from models.sample import Sample
 from models.timing import RooflineTiming, Timing, measure, median_s
 from models.workload import Workload
@@ -33,7 +32,7 @@ def workload_here(
     sample = samples[0]
     encoding = small.encode(sample.image, sample.prompt)
     steps = list(small.decode(encoding))
-    gate = next(method.gate for method in runs[0].methods if isinstance(method, Gated) and method.compresses)
+    gate = runs[0].spaceverse().gate
     if gate is None:
         raise RuntimeError("the gate has not been fitted")
     last = gate.config.stages - 1

@@ -154,7 +154,7 @@ def _scatter(
                     label=name,
                     color=COLOURS.get(name),
                     marker="*" if name.startswith("SpaceVerse") else "o",
-                    markersize=11 if name.startswith("SpaceVerse") else 6,
+                    markersize={"SpaceVerse": 13, "SpaceVerse, gain": 8}.get(name, 6),  # often at one place
                     capsize=2,
                     elinewidth=0.7,
                     linestyle="none",

@@ -9,13 +9,12 @@ import numpy as np
 
 from models.experiments.config import SpaceVerseConfig
 from models.interface import VisionLanguageModel
-from models.methods import Gated, Method, Plan, all_methods
+from models.methods import Gated, Method, Plan
 from models.procedural import procedural_samples
 from models.record import Record, record
 from models.sample import Sample, SampleError, Task
 from models.sources import PROCEDURAL, load_samples
 from models.train_pair import TRAINING_SCENES
-from models.workload import Workload
 
 SEED_STRIDE = 10_000_000  # scenes between the first ones of two seeds
 
@@ -31,7 +30,11 @@ class Seeded:
 
     def rows_of(self, task: Task) -> np.ndarray:
         """Rows of the test record that belong to a task."""
-        return np.array([i for i, s in enumerate(self.test.samples) if s.task is task], dtype=int)
+        return self.test.rows_of(task)
+
+    def spaceverse(self) -> Gated:
+        """SpaceVerse as published among the methods."""
+        return next(m for m in self.methods if isinstance(m, Gated) and m.compresses)
 
     def plan(self, method: Method, rows: np.ndarray, share: float) -> Plan:
         """A method's plan for some rows of the test record."""
@@ -79,16 +82,19 @@ class Draws:
 
 
 def run_seed(
-    draws: Draws, seed: int, small: VisionLanguageModel, large: VisionLanguageModel, workload: Workload
+    draws: Draws,
+    seed: int,
+    small: VisionLanguageModel,
+    large: VisionLanguageModel,
+    methods: list[Method],
 ) -> tuple[Seeded, list[SampleError]]:
-    """Draw this seed's samples, run both models, fit every method. Unusable samples are left out and reported."""
+    """Draw this seed's samples, run both models, fit the methods. Unusable samples are left out and reported."""
     train_samples, test_samples = draws.draw(seed)
     train, errors = record(small, large, train_samples)
     test, more = record(small, large, test_samples)
     errors += more
     if not len(test) or not len(train):
         raise ValueError(f"the models could use none of the samples, for example: {errors[0]}")
-    methods = all_methods(workload)
     confidences = {}
     for method in methods:
         method.fit(train, seed)

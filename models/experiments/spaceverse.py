@@ -16,6 +16,7 @@ from models.experiments.overall import headline_table, methods_tables
 from models.experiments.runs import Draws, run_seed
 from models.experiments.table import Table
 from models.interface import Encoder, VisionLanguageModel
+from models.methods import all_methods
 from models.sample import SampleError, Task
 from models.sources import load_encoder, load_model
 from models.timing import THIS_MACHINE
@@ -46,7 +47,7 @@ def run(
     runs, errors = [], list(draws.errors)
     for seed in config.seeds:
         say(f"seed {seed}: samples, both models, gates")
-        seeded, more = run_seed(draws, seed, small, large, workload)
+        seeded, more = run_seed(draws, seed, small, large, all_methods(workload))
         runs.append(seeded)
         errors += more
     number = config.compression_samples
@@ -58,8 +59,8 @@ def run(
     say("Figs. 10 and 11")
     yield from volume_tables(runs)
     yield gates_table(runs, workload)
-    say("choosing the compression on the training samples")
-    chosen = choose_for_seeds(runs, delivery, config.target_loss)
+    say("choosing the compression on the training samples that would be sent")
+    chosen = choose_for_seeds(runs, delivery, config)
     say("Fig. 9")
     measured = config.onboard == config.ground == THIS_MACHINE
     here = workload if measured else workload_here(workload, runs, small, large)
@@ -72,7 +73,7 @@ def run(
     )
     yield from fig9
     say("Fig. 12")
-    yield from compression_tables(runs, delivery, number, config.checked_samples, chosen, config.target_loss)
+    yield from compression_tables(runs, delivery, config, chosen)
     yield headline_table(fig9[0])
     yield from left_out(errors)
 

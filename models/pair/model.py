@@ -22,7 +22,7 @@ from models.pair.network import (
 )
 from models.pair.weights import WEIGHTS, fingerprint, load_network
 from models.questions import Ask, Query, read_prompt
-from models.sample import Sample, SampleError, check_sample
+from models.sample import Sample, SampleError, check_sample, of_sample
 from models.scenes import COUNTABLE, OBJECTS
 
 SURE_ENOUGH = 0.35  # a centre below this probability is no box
@@ -143,8 +143,7 @@ class PairModel(VisionLanguageModel):
             try:
                 usable.append((index, read_prompt(check_sample(sample).prompt)))
             except SampleError as error:
-                named = str(error) if str(error).startswith(sample.name) else f"{sample.name}: {error}"
-                errors.append(SampleError(named))
+                errors.append(of_sample(sample.name, error))
         for start in range(0, len(usable), BATCH):
             part = usable[start : start + BATCH]
             images = {id(samples[index].image): samples[index].image for index, _ in part}

@@ -37,6 +37,16 @@ def test_patches_are_projected_into_the_joint_space(clip):
     assert torch.isfinite(attention_mean(encoding, (10, 10))).all()
 
 
+def test_no_word_of_a_long_prompt_is_lost(clip):
+    image = np.zeros((64, 64, 3), np.uint8)
+    part = "airport beach bridge church desert forest harbour island lake meadow river ship " * 6  # 72 words
+    one, both = clip.encode(image, part), clip.encode(image, part + "and a dam in the valley")
+    assert len(one.prompt) == 74 and bool(one.content[-1])
+    # the last six words begin in the first window and go on in the second, between a start and an end of their own
+    assert len(both.prompt) == 72 + 6 + 2 * 2 and int(both.content.sum()) == len(both.prompt) - 2
+    torch.testing.assert_close(both.prompt[:73], one.prompt[:73])
+
+
 def test_unknown_weights_are_a_clear_error(tmp_path):
     with pytest.raises(ModelUnavailable, match="neither"):
         ClipEncoder.load(tmp_path / "none.safetensors")

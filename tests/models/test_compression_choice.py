@@ -5,9 +5,29 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.compression_choice import FIRST_SAMPLES, QUALITIES, REGIONS, choose_compressor, relative_loss
+from models.compression_choice import (
+    FIRST_SAMPLES,
+    LEAST_SAMPLES,
+    MOST_SAMPLES,
+    QUALITIES,
+    REGIONS,
+    choose_compressor,
+    choose_per_task,
+    relative_loss,
+    rows_to_judge,
+)
+from models.delivery import Arrival
+from models.record import Record
+from models.sample import Sample, Task
 
 FULL = np.ones(400)
+
+
+def record_of(number: int, large_score: np.ndarray | None = None) -> Record:
+    """Questions about nothing, of which only the large model's scores matter."""
+    sample = Sample(np.zeros((8, 8, 3), np.uint8), "is there a ship?", "no", Task.QUESTION)
+    full = np.ones(number) if large_score is None else large_score
+    return Record([sample] * number, [], [], full, full, full, full)
 
 
 def judge_with(loss_per_quality: float, loss_per_alpha: float):
@@ -69,3 +89,47 @@ def test_losses_are_paired():
     assert relative_loss(np.zeros(4), np.zeros(4)) == (0.0, 0.0)
     with pytest.raises(ValueError, match="too few"):
         choose_compressor(judge_with(0, 0), np.ones(1), 0.05)
+
+
+def test_hard_samples_that_tolerate_less_are_compressed_less():
+    """Easy ones bear anything, hard ones (every third) lose with quality: what is sent decides."""
+    hard = np.arange(300) % 3 == 0
+    confidence = np.where(hard, 0.2, 0.9)
+
+    def deliver(compressor, record, rows):
+        lost = np.where(hard[rows], 0.1 * (60 - compressor.codec.quality) / 48, 0.0)
+        return Arrival(np.full(len(rows), float(compressor.codec.quality)), 1.0 - lost, np.zeros(len(rows)))
+
+    record = record_of(300)
+    choices = [
+        choose_per_task(record, deliver, 0.05, sent, confidence)[Task.QUESTION]
+        for sent in (np.ones(300, bool), hard)
+    ]
+    assert [choice.compressor.codec.quality for choice in choices] == [12, 45]
+    assert [choice.samples for choice in choices] == [200, 100]
+    assert all(choice.met for choice in choices)
+
+
+def test_the_loss_is_relative_to_the_large_model_on_the_same_samples():
+    """Of the hard half the large model answers every fifth: losing one answer in ten there is half of what it has."""
+    hard = np.arange(200) % 2 == 0
+    right = np.where(hard, np.arange(200) % 10 == 0, True).astype(float)
+
+    def deliver(compressor, record, rows):
+        scores = np.where(rows % 20 == 0, 0.0, right[rows])
+        return Arrival(np.full(len(rows), 10.0), scores, np.zeros(len(rows)))
+
+    choice = choose_per_task(record_of(200, right), deliver, 0.05, hard, right)[Task.QUESTION]
+    assert not choice.met and choice.loss == pytest.approx(0.5)
+
+
+def test_when_few_are_sent_the_next_doubtful_ones_join():
+    rows, confidence = np.arange(10, 400), np.linspace(1.0, 0.0, 400)
+    sent = np.zeros(400, bool)
+    sent[[3, 20, 390]] = True  # 3 is of another task
+    chosen = rows_to_judge(rows, sent, confidence)
+    assert len(chosen) == LEAST_SAMPLES
+    assert chosen.tolist() == sorted([20, *range(400 - LEAST_SAMPLES + 1, 400)])
+    sent[:] = True
+    assert rows_to_judge(rows, sent, confidence).tolist() == list(range(10, 10 + MOST_SAMPLES))
+    assert rows_to_judge(rows[:3], ~sent, confidence).tolist() == [10, 11, 12]

@@ -119,3 +119,24 @@ def test_tiles_are_views_and_boxes_move_with_them():
         )
         assert boxes.tolist() == [[10, 10, 30, 20]] and rows.tolist() == [0]
     assert image.all()
+
+
+def test_broken_labels_and_questions_cost_only_themselves(tmp_path):
+    for name, label in (("a", b"\xff\xfe\xfa"), ("b", b"nan 0 9 0 9 9 0 9 tennis-court 0\n"), ("c", b"")):
+        for folder in ("images", "labelTxt"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        Image.new("RGB", (32, 32)).save(tmp_path / "images" / f"{name}.png")
+        (tmp_path / "labelTxt" / f"{name}.txt").write_bytes(label)
+    errors: list[SampleError] = []
+    assert list(read_dota(tmp_path, errors)) == []
+    assert ["a.txt" in str(errors[0]), "NaN" in str(errors[1]), len(errors)] == [True, True, 2]
+
+    (tmp_path / "Images_LR").mkdir()
+    Image.new("RGB", (32, 32)).save(tmp_path / "Images_LR" / "0.tif")
+    question = dict(id=1, img_id=0, type="presence", question="is there water?", answers_ids=[7])
+    rows = [question, {key: value for key, value in question.items() if key != "img_id"}]
+    (tmp_path / "LR_split_test_questions.json").write_text(json.dumps({"questions": rows}))
+    (tmp_path / "LR_split_test_answers.json").write_text(json.dumps({"answers": [dict(id=7, answer="yes")]}))
+    errors.clear()
+    assert [sample.target for sample in read_rsvqa_lr(tmp_path, errors)] == ["yes"]
+    assert len(errors) == 1 and "img_id" in str(errors[0])

@@ -21,7 +21,7 @@ from models.pair.model import PairModel
 from models.procedural import procedural_samples
 from models.qwen import QwenVL
 from models.sample import Sample, Task
-from models.thresholds import KEPT, decide
+from models.thresholds import KEPT, decide, would_send
 from tests.models.tiny_models import tiny_qwen
 
 IDENTITY = Isotonic(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
@@ -136,7 +136,7 @@ def test_later_stages_know_more_and_calibration_is_monotone():
     traces, target = traces_with_known_difficulty(400)
     config = GateConfig(stages=2, width=16)
     inputs = gate_inputs(traces, config)
-    gate = fit_calibrated([rows[:300] for rows in inputs], target[:300], config, seed=0, epochs=40)
+    gate, _ = fit_calibrated([rows[:300] for rows in inputs], target[:300], config, seed=0, epochs=40)
     confidence = gate.confidences([rows[300:] for rows in inputs])
     error = ((confidence - target[300:, None].numpy()) ** 2).mean(0)
     assert error[1] < error[0] < float(target.var())
@@ -151,16 +151,27 @@ def test_no_member_learns_from_the_samples_it_is_calibrated_on():
     config = GateConfig(width=8, members=4)
     inputs = gate_inputs(traces, config)
     part = torch.randperm(100, generator=torch.Generator().manual_seed(0)) % 4 == 2
-    gates = [
-        fit_calibrated(
-            inputs, torch.where(part & changed, 1.0 - target, target), config, seed=0, epochs=1
-        ).gate
-        for changed in (torch.tensor(False), torch.tensor(True))
-    ]
+    targets = (target, torch.where(part, 1.0 - target, target))
+    fitted = [fit_calibrated(inputs, wanted, config, seed=0, epochs=1)[0] for wanted in targets]
     unchanged = torch.ones(4, dtype=torch.bool)
-    for left, right in zip(gates[0].parameters(), gates[1].parameters(), strict=True):
+    for left, right in zip(*(one.gate.parameters() for one in fitted), strict=True):
         unchanged &= (left == right).flatten(1).all(1)
     assert unchanged.tolist() == [False, False, True, False]
+
+
+def test_what_is_said_of_training_samples_is_said_by_members_that_have_not_seen_them():
+    """Targets of pure noise can be learned by heart and not be guessed."""
+    traces, _ = traces_with_known_difficulty(100)
+    target = torch.rand(100, generator=torch.Generator().manual_seed(5))
+    config = GateConfig(width=64, members=4)
+    inputs = gate_inputs(traces, config)
+    gate, held_out = fit_calibrated(inputs, target, config, seed=0, epochs=200)
+    by_heart = np.corrcoef(gate.confidences(inputs)[:, -1], target)[0, 1]
+    assert held_out.shape == (100, 2) and by_heart > 0.5 > abs(np.corrcoef(held_out[:, -1], target)[0, 1])
+    _, half = fit_calibrated(inputs, target, GateConfig(width=8, members=1), seed=0, epochs=1)
+    assert np.isnan(half).all(1).sum() == 50 and not np.isnan(half[~np.isnan(half[:, 0])]).any()
+    sent = would_send(half, 0.4)
+    assert sent.sum() == 20 and not sent[np.isnan(half[:, 0])].any()
 
 
 def test_too_few_or_useless_training_samples_are_named():

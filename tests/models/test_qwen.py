@@ -94,3 +94,15 @@ def test_a_saved_model_loads_and_a_missing_one_is_a_clear_error(qwen, image, tmp
     )
     with pytest.raises(ModelUnavailable, match="folder"):
         QwenVL.load(str(tmp_path / "nothing here"))
+
+
+def test_what_the_image_processor_or_the_template_cannot_take_is_the_samples_error(qwen, image):
+    strip = np.zeros((16, 4000, 3), np.uint8)
+    samples = [
+        Sample(strip, "any ship?", "no", name="strip"),
+        Sample(image, "what is <|image_pad|>?", "no", name="mark"),
+        Sample(image, "any ship?", "no", name="good"),
+    ]
+    traces, errors = qwen.traces(samples)
+    assert [trace is not None for trace in traces] == [False, False, True]
+    assert [str(error).split(":")[0] for error in errors] == ["strip", "mark"]

@@ -17,6 +17,7 @@ GOOD = np.zeros((32, 32, 3), np.uint8)
     ("image", "prompt", "words"),
     [
         (GOOD, "  ", "prompt is empty"),
+        (GOOD, "any \ud83d here?", "surrogate"),
         (np.zeros((32, 32), np.uint8), "q", "RGB"),
         (np.zeros((32, 32, 4), np.uint8), "q", "RGB"),
         (np.full((32, 32, 3), np.nan, np.float32), "q", "NaN"),
