@@ -36,6 +36,8 @@ from models.thresholds import KEPT, decide, thresholds_for_share, would_send
 
 PREDICTS = {"agreement": agreement, "gain": no_gain}
 """What a gate's confidence may predict."""
+FEWEST_TO_FIT = 50
+"""Samples that a gate can be fitted on at all; the more, the better."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,11 @@ class CalibrateOptions:
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} is {value}; it must lie in 0..1")
-        if self.samples * self.training_share < 50:
+        fitting = self.samples * self.training_share
+        if fitting < FEWEST_TO_FIT:
             raise ValueError(
-                f"samples={self.samples} leaves too few for the gate; raise it or training_share"
+                f"samples={self.samples} and training_share={self.training_share:g} leave {fitting:.0f} samples to fit "
+                f"the gate on, it takes {FEWEST_TO_FIT}: raise one of them"
             )
         for name, allowed in (("predicts", tuple(PREDICTS)), ("attention", ATTENTIONS)):
             if getattr(self, name) not in allowed:

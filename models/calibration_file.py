@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from models.codec import Codec
 from models.compressors import SpaceVerseCompressor
@@ -83,7 +83,7 @@ def save_calibration(calibration: Calibration, path: Path) -> None:
         ),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, str(path), metadata=header)
+    path.write_bytes(save(tensors, metadata=header))  # `save_file` would keep it from all other users
 
 
 def load_calibration(path: Path) -> Calibration:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from models.codec import CODING
 from models.sample import Sample
@@ -105,7 +105,7 @@ def save_profile(profile: Profile, path: Path) -> None:
         tensors[f"{name}.score"] = np.ascontiguousarray(coding.score)
     path.parent.mkdir(parents=True, exist_ok=True)
     _description(path).unlink(missing_ok=True)
-    save_file(tensors, str(path))
+    path.write_bytes(save(tensors))  # `save_file` would keep it from all other users
     content = {
         "format": FORMAT,
         "sha256": _file_hash(path),

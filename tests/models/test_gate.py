@@ -220,6 +220,8 @@ def test_stored_thresholds_come_back_and_refuse_other_models(calibrated, tmp_pat
     chosen = {Task.BOXES: SpaceVerseCompressor(0.4, 0.6, codec=Codec("WEBP", 33))}
     calibration = replace(calibration, compressors=chosen)
     save_calibration(calibration, tmp_path / "gate.safetensors")
+    (tmp_path / "other").touch()  # everybody may read it as any other file
+    assert (tmp_path / "gate.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
     again = load_calibration(tmp_path / "gate.safetensors")
     np.testing.assert_array_equal(again.threshold, calibration.threshold)
     assert again.compressors == chosen

@@ -49,6 +49,13 @@ def stored(tmp_path: Path, measured: Profile) -> Path:
     return path
 
 
+def test_files_are_as_readable_as_any_other(stored: Path) -> None:
+    """On a disk that several people share, a profile is everybody's."""
+    other = stored.with_name("other")
+    other.touch()
+    assert stored.stat().st_mode == other.stat().st_mode
+
+
 def same(left: Profile, right: Profile) -> bool:
     arrays = ("confidence", "small_score", "large_score", "pixels", "onboard_s", "large_s")
     return (
