@@ -115,7 +115,11 @@ def main(argv: list[str] | None = None) -> None:
     train = known(FIRST_SCENE, options.train, small, large)
     test = known(FIRST_SCENE + options.train, options.test, small, large)
     for task in Task:
+        gain = test[task].large - test[task].small
         print(f"{task.value}: small {test[task].small.mean():.4f}, large {test[task].large.mean():.4f}")
+        print(
+            f"  sending is better for {(gain > 0).mean():.1%} of the samples, worse for {(gain < 0).mean():.1%}"
+        )
         for name, value in headroom(train[task], test[task]):
             print(f"  {name:44s} {value:.4f}", flush=True)
 
