@@ -28,6 +28,9 @@ def draw_training_curves(metrics_file: Path, path: Path) -> None:
     for axis, (name, label) in zip(axes, panels.items(), strict=False):
         points = [(row[ITERATION], row[name]) for row in rows if name in row]
         axis.plot(*zip(*points, strict=True), color="#4477aa", marker="." if len(points) < 30 else None)
+        axis.ticklabel_format(
+            axis="y", useOffset=False
+        )  # a share of 0.9995 reads as such, not as -0.0005 and "+1"
         axis.set_title(label, fontsize=10)
         axis.set_xlabel(ITERATION)
         axis.grid(alpha=0.3)
