@@ -286,9 +286,8 @@ def build_observation(layout: Layout, rules: Rules, known: Measurements) -> np.n
 
     Raises OnboardError naming a measurement that is missing, of the wrong shape, or not finite.
     """
-    with np.errstate(
-        all="ignore"
-    ):  # what is not finite is found: what was measured at once, what follows below
+    # Nothing that is not finite gets through: what was measured is checked at once, what follows from it below.
+    with np.errstate(all="ignore"):
         rings = _checked(layout, known)
         here, n = rings[0], len(known.size_mbit)
         size = _floats(known.size_mbit)
