@@ -74,7 +74,9 @@ class _Recorder:
         """What is known when the agents decide."""
         chain = now.world * self.environment.n_agents + now.agent
         order = self.n_decided[chain]
-        self.n_decided[chain] = order + 1
+        self.n_decided[chain] = order + (1 if now.decides is None else now.decides)
+        if now.decides is not None:
+            self._keep(self.rows, decides=now.decides)
         agent_state, summary = self.environment.state()
         self._keep(
             self.rows,
@@ -100,24 +102,30 @@ class _Recorder:
             self._record_cut()
         if not self.rows:
             raise ValueError(f"in none of the {environment.n_worlds} worlds was there a decision to make")
-        counts = torch.tensor([len(world) for world in self.rows["world"]], device=environment.device)
+        counts = torch.tensor([len(world) for world in self.rows["world"]])
         rows = {name: torch.cat(values) for name, values in self.rows.items()}
-        steps = {name: torch.stack(values, dim=1) for name, values in self.steps.items()}
-        step = torch.arange(len(counts), device=environment.device).repeat_interleave(counts)  # [R]
-
-        length = torch.zeros(environment.n_worlds, dtype=torch.int64, device=environment.device)
-        length = length.scatter_reduce(0, rows["world"], step + 1, "amax") - truncated.long()
-        reward = _with_late_rewards(steps["team_reward"], length)
+        rows["step"] = torch.arange(len(counts)).repeat_interleave(counts).to(environment.device)  # [R]
         hindsight: HindsightCredit | None = environment.hindsight()
         if hindsight is not None:
             rows["credit"][: sum(counts[:n_played])] = hindsight.credit
-            reward.scatter_add_(1, (length - 1).clamp(min=0)[:, None], hindsight.terminal_reward[:, None])
+        if "decides" in rows:
+            index = rows.pop("decides").nonzero().squeeze(1)
+            rows = {name: values.index_select(0, index) for name, values in rows.items()}
 
-        rank = torch.argsort((rows["world"] * len(counts) + step) * environment.n_agents + rows["agent"])
-        rows = {name: values[rank] for name, values in rows.items()}
-        return Episodes(
-            **rows, **(steps | {"team_reward": reward}), step=step[rank], length=length, truncated=truncated
+        length = torch.zeros(environment.n_worlds, dtype=torch.int64, device=environment.device)
+        length = length.scatter_reduce(0, rows["world"], rows["step"] + 1, "amax") - truncated.long()
+        recorded = int((length + truncated).max())  # after it, nobody knew yet that all was over
+        steps = {name: torch.stack(values, dim=1) for name, values in self.steps.items()}
+        reward = _with_late_rewards(steps["team_reward"], length)
+        if hindsight is not None:
+            reward.scatter_add_(1, (length - 1).clamp(min=0)[:, None], hindsight.terminal_reward[:, None])
+        steps = {name: values[:, :recorded] for name, values in (steps | {"team_reward": reward}).items()}
+
+        rank = torch.argsort(
+            (rows["world"] * len(counts) + rows["step"]) * environment.n_agents + rows["agent"]
         )
+        rows = {name: values[rank] for name, values in rows.items()}
+        return Episodes(**rows, **steps, length=length, truncated=truncated)
 
     def _record_cut(self) -> None:
         """The decisions that the time limit left unplayed; their value stands for what would follow."""

@@ -15,7 +15,11 @@ from torch import Tensor
 
 
 class Decisions(Protocol):
-    """One row per agent that must act now; an agent has at most one row per step."""
+    """One row per agent that must act now; an agent has at most one row per step.
+
+    Where to know who acts is to wait for a device, there may be rows of others, too: nothing is legal in them, and
+    whatever is played there does nothing.
+    """
 
     @property
     def world(self) -> Tensor: ...  # [N] int64
@@ -25,6 +29,8 @@ class Decisions(Protocol):
     def observation(self) -> Tensor: ...  # [N, F] float32
     @property
     def legal(self) -> Tensor: ...  # [N, A] bool
+    @property
+    def decides(self) -> Tensor | None: ...  # [N] bool, False in rows to leave out; always None: no such row
 
 
 class StepResult(Protocol):
@@ -138,7 +144,8 @@ class BatchedEnvironment(Protocol[D]):
         ...
 
     def decisions(self) -> D:
-        """The agents that act now; no row when every world is finished. Calling it twice changes nothing."""
+        """The agents that act now; no row when every world is finished (on a device perhaps some steps later, with rows
+        that are to be left out until then). Calling it twice changes nothing."""
         ...
 
     def state(self) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,6 @@ class RestartingSimulator(RoutingSimulator):
         worlds = worlds.to(self.device)
         if self._turn is not None and self.announcements is not None:
             self.announcements.withdraw_newest()  # the turn is taken back, and so is what was announced for it
-        self._turn = None
         self._forget(index)
 
         self.worlds = Worlds(
@@ -61,6 +60,7 @@ class RestartingSimulator(RoutingSimulator):
         constants = self._constants.index_select(0, present).unbind(1)
         self._arrive(present, self._satellite[present], *constants[1:])
         self._finished = ~self.alive.any(1)
+        self._begin_turns()
 
     def _forget(self, index: Tensor) -> None:
         """Clear what the last episodes of the worlds at `index` left behind."""

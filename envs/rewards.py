@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from envs.asking import worth_computing
 from envs.config import Reward, RewardConfig
 from envs.extension import load_extension
 
@@ -36,11 +37,11 @@ class PaperReward(TeamReward):
     """Nothing until the end, then shares of packets and speed of tasks (see `RoutingSimulator.paper_reward`)."""
 
     def of_step(self, simulator: RoutingSimulator, telescoping: Tensor, ended: Tensor) -> Tensor:
-        team = torch.zeros_like(telescoping)
-        index = ended.nonzero().squeeze(1)
-        if len(index):
-            team[index] = simulator.paper_reward(index)
-        return team
+        worlds = worth_computing(ended)
+        if not len(worlds):
+            return torch.zeros_like(telescoping)
+        paid = torch.where(ended.index_select(0, worlds), simulator.paper_reward(worlds), 0.0)
+        return torch.zeros_like(telescoping).index_copy_(0, worlds, paid)
 
 
 TEAM_REWARDS: dict[str, type[TeamReward]] = {

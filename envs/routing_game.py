@@ -22,13 +22,20 @@ from envs.worlds import Worlds, sample_worlds
 
 @dataclass(frozen=True)
 class Decisions:
-    """Decisions due: world, agent [N] long (the packet's number in its world); observation [N, F]; legal [N, 4]."""
+    """Decisions due: world, agent [N] long (the packet's number in its world); observation [N, F]; legal [N, 4].
+
+    decides: [N] bool, or None where all do; the other rows are to be left out (`Turn.decides`).
+    """
 
     world: Tensor
     agent: Tensor
     observation: Tensor
     legal: Tensor
     turn: Turn
+
+    @property
+    def decides(self) -> Tensor | None:
+        return self.turn.decides
 
     def __len__(self) -> int:
         return self.world.shape[0]
@@ -96,9 +103,9 @@ class RoutingGame:
         self._decisions: Decisions | None = None
 
     def decisions(self) -> Decisions:
-        """The decisions due now; no row when every world is finished."""
+        """The decisions due now; no row when every world is finished, or a step later where nobody waits to know."""
         if self._decisions is None:
-            turn = self.simulator.turn()
+            turn = self.simulator.turn_unasked()
             self._decisions = Decisions(
                 world=turn.world,
                 agent=turn.packet - turn.world * self.n_agents,
@@ -113,9 +120,12 @@ class RoutingGame:
         return global_state(self.simulator)
 
     def step(self, decisions: Decisions, actions: Tensor) -> StepOutcome:
-        """Play legal `actions` [N] (0..3); pays the team and each agent's credit as known so far."""
+        """Play legal `actions` [N] (0..3, anything where nobody decides); pays the team and gives credit so far."""
         packet = decisions.turn.packet
-        self._played.append((packet, self.simulator.hops.reshape(-1)[packet]))
+        hop = self.simulator.hops.reshape(-1)[packet]
+        self._played.append(
+            (packet, hop.clamp(max=self.config.max_hops - 1))
+        )  # who has arrived may have made all
         self._decisions = None
         return self.simulator.step(decisions.turn, actions, only_legal=True)
 

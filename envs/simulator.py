@@ -24,6 +24,7 @@ from envs.config import DeadEnds, EnvironmentConfig, LoadView, require
 from envs.dead_ends import way_remains
 from envs.delay import Delays, packet_delays, uncongested_delays
 from envs.ephemeris import Ephemeris
+from envs.on_their_way import OnTheirWay
 from envs.rewards import team_reward
 from envs.rows import take_rows
 from envs.worlds import Worlds
@@ -55,6 +56,8 @@ class Turn:
     legal, visited: [N, 4] bool; a row of legal is never all False.
     node_row, slot_row, goal_row: [N] long, rows of satellite 0 of this packet's world in `RoutingSimulator.loads`, of
     its slot in the ephemeris' link tables, and of its slot and destination in `Ephemeris.cost_to_go`.
+    decides: [N] bool, or None where all do. The other rows are of packets that wait or have arrived, for want of
+    knowing (`RoutingSimulator.turn_unasked`): there legal is all False, and what is played does nothing.
     """
 
     packet: Tensor
@@ -68,25 +71,31 @@ class Turn:
     node_row: Tensor
     slot_row: Tensor
     goal_row: Tensor
+    decides: Tensor | None = None
 
     def __len__(self) -> int:
         return self.packet.shape[0]
 
     def split(self, size: int) -> list[Turn]:
         """The decisions in parts of at most `size`, as views."""
-        fields = (getattr(self, name).split(size) for name in self.__dataclass_fields__)
-        return [Turn(*parts) for parts in zip(*fields, strict=True)]
+        parts = {name: value.split(size) for name, value in self._tensors().items()}
+        return [Turn(**dict(zip(parts, part, strict=True))) for part in zip(*parts.values(), strict=True)]
 
     def select(self, rows: Tensor) -> Turn:
         """The decisions at `rows` [M] long."""
-        return Turn(*(getattr(self, name).index_select(0, rows) for name in self.__dataclass_fields__))
+        return Turn(**{name: value.index_select(0, rows) for name, value in self._tensors().items()})
+
+    def _tensors(self) -> dict[str, Tensor]:
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class StepOutcome:
     """What a step paid.
 
-    team_reward: [E]. credit: [N], each deciding agent's difference reward against the loads right after the step.
+    team_reward: [E]. credit: [N], each deciding agent's difference reward against the loads right after the step; 0 in
+    rows that do not decide.
     """
 
     team_reward: Tensor
@@ -159,6 +168,11 @@ class RoutingSimulator:
         constants = self._constants.index_select(0, present).unbind(1)
         self._arrive(present, self._satellite[present], *constants[1:])
         self._finished = ~self.alive.any(1)
+        self._begin_turns()
+
+    def _begin_turns(self) -> None:
+        """After packets have come to life: who decides is to be found anew."""
+        self._on_their_way = OnTheirWay(self._alive)
         self._turn: Turn | None = None
 
     def _allocate(self, n_worlds: int, n_packets: int) -> None:
@@ -261,6 +275,15 @@ class RoutingSimulator:
 
     def turn(self) -> Turn:
         """The decisions due now; empty when every world is finished. `truncated` says whether time is up."""
+        turn = self.turn_unasked()
+        return turn if turn.decides is None else turn.select(turn.decides.nonzero().squeeze(1))
+
+    def turn_unasked(self) -> Turn:
+        """The decisions due now, as far as they are known without waiting for the device.
+
+        On a CPU what `turn` says. Elsewhere some rows do not decide (`Turn.decides`), and there may still be such rows
+        in the turn after the last packet has arrived.
+        """
         if self._turn is None:
             self._turn = self._next_turn()
         return self._turn
@@ -275,15 +298,17 @@ class RoutingSimulator:
         """
         known = direction.clamp(0, 3)
         legal = turn.legal.gather(1, known[:, None]).squeeze(1) & (direction == known)
+        if turn.decides is not None:
+            legal = legal | ~turn.decides
         if only_legal:
             told = "an illegal direction where only legal ones were promised"
             torch._assert_async(legal.all(), told)  # pyright: ignore[reportPrivateImportUsage]
         if only_legal or bool(legal.all()):
-            team, credit = self._move(turn, direction)
+            team, credit = self._move(turn, known)
         else:
             self._refuse(turn, direction, legal)
             moves = legal.nonzero().squeeze(1)
-            team, moved_credit = self._move(turn.select(moves), direction[moves])
+            team, moved_credit = self._move(turn.select(moves), known[moves])
             credit = torch.zeros(len(turn), device=self.device).index_copy_(0, moves, moved_credit)
         self.step_count += 1
         self.steps += 1
@@ -304,12 +329,12 @@ class RoutingSimulator:
 
     def _move(self, turn: Turn, direction: Tensor) -> tuple[Tensor, Tensor]:
         """Move the packets of `turn`; returns team reward [E] and each packet's credit [N]."""
-        packet, satellite, size = turn.packet, turn.satellite, turn.size_mbit
+        packet, satellite, size, decides = turn.packet, turn.satellite, turn.size_mbit, turn.decides
         ahead = turn.neighbour.gather(1, direction[:, None]).squeeze(1)
         arrives = ahead == turn.destination
-        relays = (~arrives).to(size.dtype)
-        ones = torch.ones_like(size)
-        relayed_mbit = relays * size
+        moves = torch.ones_like(size) if decides is None else decides.to(size.dtype)
+        relays = moves.masked_fill(arrives, 0.0)
+        moved_mbit, relayed_mbit = moves * size, relays * size
 
         loads = self.loads.view(-1)
         here = (turn.node_row + satellite) * LOAD_COLUMNS
@@ -318,7 +343,12 @@ class RoutingSimulator:
         shared = torch.cat([on_link, on_link + 4, at_relay, at_relay + 1])
         queue, queue_ahead = here + QUEUE_PACKETS, there + QUEUE_PACKETS
         where = torch.cat([shared, queue, queue + 1, queue_ahead, queue_ahead + 1, queue_ahead + 2])
-        change = torch.cat([ones, size, relays, relayed_mbit, -ones, -size, relays, relayed_mbit, 1 - relays])
+        change = torch.cat(
+            [
+                *(moves, moved_mbit, relays, relayed_mbit),
+                *(-moves, -moved_mbit, relays, relayed_mbit, moves - relays),
+            ]
+        )
         before = loads.index_select(0, shared).view(4, -1)
         loads.index_add_(0, where, change)
         if self.broadcast_loads is not self.loads:
@@ -326,7 +356,7 @@ class RoutingSimulator:
             if len(self._unsent) > self.config.broadcast_delay_steps:
                 self.broadcast_loads.view(-1).index_add_(0, *self._unsent.popleft())
         after = loads.index_select(0, shared).view(4, -1)
-        self.busiest_link.scatter_reduce_(0, turn.world, after[0], "amax")
+        self.busiest_link.scatter_reduce_(0, turn.world, after[0] * moves, "amax")
 
         slot_link = (turn.slot_row + satellite) * 8 + direction
         s_per_mbit = self.link_cost.view(-1).index_select(0, slot_link)
@@ -345,19 +375,26 @@ class RoutingSimulator:
             + (after[2] * size + after[3] - size) * relay_s_per_mbit
         )
         spent = size * (after[0] * s_per_mbit + after[2] * relay_s_per_mbit) + propagation_s
+        if decides is not None:
+            share, difference, spent = (
+                torch.where(decides, cost, 0.0) for cost in (share, difference, spent)
+            )
         self._accumulated_s.index_add_(0, packet, spent)
 
         hops = self._hops.index_select(0, packet)
-        self.paths.view(-1).index_copy_(0, packet * self.config.max_hops + hops, satellite * 4 + direction)
-        self._hops.index_copy_(0, packet, hops + 1)
-        self._satellite.index_copy_(0, packet, ahead)
-        self._arrival.index_fill_(0, packet, self.step_count + 1)
-        self._delivered.index_copy_(0, packet, arrives)
-        self._alive.index_copy_(0, packet, ~arrives)
+        hop = packet * self.config.max_hops + hops.clamp(max=self.config.max_hops - 1)
+        _write(self.paths.view(-1), hop, satellite * 4 + direction, decides)
+        self._hops.index_copy_(0, packet, hops + (1 if decides is None else decides))
+        _write(self._satellite, packet, ahead, decides)
+        _write(self._arrival, packet, torch.full_like(packet, self.step_count + 1), decides)
+        _write(self._delivered, packet, arrives, decides)
+        _write(self._alive, packet, ~arrives, decides)
         increase = torch.zeros(self.n_worlds, device=self.device).index_add_(0, turn.world, share)
         self.total_delay_s = self.total_delay_s + increase
 
-        lost = self._arrive(packet, ahead, turn.destination, turn.node_row, turn.slot_row, turn.goal_row)
+        lost = self._arrive(
+            packet, ahead, turn.destination, turn.node_row, turn.slot_row, turn.goal_row, decides
+        )
         if may_have_any(lost):
             penalty = torch.where(lost, self.drop_penalty_s().view(-1)[packet], 0.0)
             increase.index_add_(0, turn.world, penalty)
@@ -379,11 +416,12 @@ class RoutingSimulator:
         node_row: Tensor,
         slot_row: Tensor,
         goal_row: Tensor,
+        entered: Tensor | None = None,
     ) -> Tensor:
         """Find the legal directions of packets that just entered `satellite`; drop those without one.
 
         Legality cannot change while a packet waits (it depends on its own path and the slot's ISLs), so it is found
-        once per hop. Returns which of `packet` were dropped, [M] bool.
+        once per hop. entered: [M] bool; to the others nothing happens. Returns which of `packet` were dropped, [M].
         """
         if not len(packet):
             return torch.zeros(0, dtype=torch.bool, device=self.device)
@@ -391,8 +429,11 @@ class RoutingSimulator:
         up = self._link_up.index_select(0, slot_row + satellite)  # [M, 4]
         trail_row = packet * self.n_satellites
         trail_ahead = (trail_row[:, None] + neighbour).view(-1)
-        self._trail.index_add_(0, trail_ahead, up.view(-1))
-        self._trail.index_add_(0, trail_row + satellite, torch.full_like(packet, VISITED, dtype=torch.uint8))
+        passed, here = up, torch.full_like(packet, VISITED, dtype=torch.uint8)
+        if entered is not None:
+            passed, here = passed * entered[:, None], here * entered
+        self._trail.index_add_(0, trail_ahead, passed.view(-1))
+        self._trail.index_add_(0, trail_row + satellite, here)
         trail = self._trail.index_select(0, trail_ahead).view(-1, 4)
         visited = trail >= VISITED
         legal = up.bool() & ~visited
@@ -418,13 +459,15 @@ class RoutingSimulator:
                 )  # for the unvisited, `trail` counts closed ways on
             preferred = legal & leads_on
             legal = torch.where(preferred.any(1, keepdim=True), preferred, legal)
-        self._legal.index_copy_(0, packet, legal)
-        self._visited.index_copy_(0, packet, visited)
+        _write(self._legal, packet, legal, entered)
+        _write(self._visited, packet, visited, entered)
         stuck = ~legal.any(1) | (hops >= self.config.max_hops)
         lost = stuck & (satellite != destination)
+        if entered is not None:
+            lost = lost & entered
         if may_have_any(lost):
             self._alive.index_copy_(0, packet, self._alive.index_select(0, packet) & ~lost)
-            self._dropped.index_copy_(0, packet, lost)
+            _write(self._dropped, packet, lost, entered)
             self._queue(packet, -lost.to(self._size.dtype))
         return lost
 
@@ -433,26 +476,24 @@ class RoutingSimulator:
         return self._trail.view(-1, self.n_satellites).index_select(0, packet) >= VISITED
 
     def _next_turn(self) -> Turn:
-        # The one question a step asks of its device: how many decide. Without asking, who else is alive is not known.
-        asked = self.device.type == "cpu"
-        listed = self._alive.nonzero().squeeze(1) if asked else self._index
-        alive = None if asked else self._alive
-        satellite = self._satellite.index_select(0, listed)
-        node = self._node_row.index_select(0, listed) + satellite
+        packet, alive = self._on_their_way(self._alive)
+        satellite = self._satellite.index_select(0, packet)
+        node = self._node_row.index_select(0, packet) + satellite
         # First come first served: of the packets at a satellite the least (arrival, packet number) is served.
-        order = self._arrival.index_select(0, listed) * (self.n_worlds * self.n_packets) + listed
+        order = self._arrival.index_select(0, packet) * (self.n_worlds * self.n_packets) + packet
         if alive is not None:
             order.masked_fill_(~alive, _NOBODY)
         self._heads.scatter_reduce_(0, node, order, "amin")
-        first = self._heads.index_select(0, node) == order
-        if alive is not None:
-            first = first & alive
-        head = first.nonzero().squeeze(1)
+        decides = self._heads.index_select(0, node) == order
         self._heads.index_fill_(0, node, _NOBODY)
-        packet = listed.index_select(0, head)
         if self.announcements is not None:
-            self.announcements.announce(listed, satellite, alive, self._constants, self._size)
-        satellite = satellite.index_select(0, head)
+            self.announcements.announce(packet, satellite, alive, self._constants, self._size)
+        if alive is None:
+            heads = decides.nonzero().squeeze(1)
+            packet, satellite, decides = packet.index_select(0, heads), satellite.index_select(0, heads), None
+        else:
+            decides &= alive
+        legal = self._legal.index_select(0, packet)
         world, destination, node_row, slot_row, goal_row = self._constants.index_select(
             0, packet
         ).T.contiguous()
@@ -463,11 +504,12 @@ class RoutingSimulator:
             destination=destination,
             neighbour=self.neighbours.index_select(0, satellite),
             size_mbit=self._size.index_select(0, packet),
-            legal=self._legal.index_select(0, packet),
+            legal=legal if decides is None else legal & decides[:, None],
             visited=self._visited.index_select(0, packet),
             node_row=node_row,
             slot_row=slot_row,
             goal_row=goal_row,
+            decides=decides,
         )
 
     # ---------------------------------------------------------------- rewards
@@ -523,3 +565,11 @@ class RoutingSimulator:
         credit = -(cost * hop)
         last = torch.arange(hop.shape[2], device=self.device) == (self.hops - 1)[..., None]
         return credit - (last & self.dropped[..., None]) * self.drop_penalty_s()[..., None]
+
+
+def _write(table: Tensor, place: Tensor, values: Tensor, where: Tensor | None) -> None:
+    """table[place] = values, only in the rows `where` [M] bool, if given; place: [M], each at most once."""
+    if where is not None:
+        kept = where.view(-1, *[1] * (values.dim() - 1))
+        values = torch.where(kept, values, table.index_select(0, place))
+    table.index_copy_(0, place, values)

@@ -13,6 +13,7 @@ class RandomRouter(HopByHopRouter):
     """A legal direction, uniformly at random."""
 
     name = "random"
+    draws = True
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed

@@ -18,6 +18,8 @@ class HopByHopRouter(ABC):
     """Every deciding satellite sends its packet in the legal direction of lowest score, ties to the first."""
 
     name: str
+    draws = False
+    """Whether scores are drawn at random, row by row: then no row may be one that does not decide (`Turn.decides`)."""
 
     def begin(self, simulator: RoutingSimulator) -> None:  # noqa: B027 (most have nothing to do)
         """Called once after the worlds are set up, before the first decision."""
@@ -33,7 +35,9 @@ class HopByHopRouter(ABC):
         # A game of small steps, of which torch does less around each. What outlives it was made before: tensors born
         # in inference mode may not be changed outside of it.
         with torch.inference_mode():
-            while len(turn := simulator.turn()):
+            next_turn = simulator.turn if self.draws else simulator.turn_unasked
+            while len(turn := next_turn()):
                 score = self.score(simulator, turn).clamp(max=torch.finfo(torch.float32).max)
-                simulator.step(turn, score.masked_fill(~turn.legal, torch.inf).argmin(1))
+                direction = score.masked_fill(~turn.legal, torch.inf).argmin(1)
+                simulator.step(turn, direction, only_legal=True)
         return Routes(links=simulator.paths, delivered=simulator.delivered)

@@ -29,6 +29,10 @@ class LookAheadRouter(HopByHopRouter):
         self.depth = depth
         self.name = f"look_ahead_{depth}"
 
+    def begin(self, simulator: RoutingSimulator) -> None:
+        back = torch.eye(4, dtype=torch.bool)[list(OPPOSITE)]  # [4, 4]: first direction, next direction
+        self._straight_back = back.to(simulator.device)
+
     def score(self, simulator: RoutingSimulator, turn: Turn) -> Tensor:
         return self._hop(simulator, turn.packet, turn.satellite, self.depth, simulator.loads)
 
@@ -68,5 +72,4 @@ class LookAheadRouter(HopByHopRouter):
         cost = self._hop(
             simulator, packet.repeat_interleave(4), ahead.reshape(-1), depth, simulator.broadcast_loads
         ).view(-1, 4, 4)
-        straight_back = torch.eye(4, dtype=torch.bool, device=cost.device)[list(OPPOSITE)]  # [4, 4]
-        return cost.masked_fill(straight_back, torch.inf).amin(2)
+        return cost.masked_fill(self._straight_back, torch.inf).amin(2)

@@ -17,6 +17,7 @@ class Decisions(NamedTuple):
     agent: Tensor
     observation: Tensor
     legal: Tensor
+    decides: Tensor | None = None
 
 
 class Outcome(NamedTuple):

@@ -36,6 +36,7 @@ class Turn:
     agent: Tensor
     observation: Tensor
     legal: Tensor
+    decides: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.world)

@@ -80,6 +80,7 @@ def test_score_is_the_cost_by_brute_force(depth, ephemeris, config):
     router = LookAheadRouter(depth)
     checked = 0
     for simulator, turn in turns_of_a_random_game(ephemeris, config, every=6):
+        router.begin(simulator)
         score = router.score(simulator, turn)
         for row in range(0, len(turn), 7):
             slow = SlowLookAhead(simulator, int(turn.world[row]), depth)
@@ -100,6 +101,7 @@ def test_observation_and_router_look_ahead_alike(depth, delay, ephemeris, config
     router = LookAheadRouter(depth)
     for simulator, turn in turns_of_a_random_game(ephemeris, config):
         seen = Observer(simulator).look_ahead(turn).deepest
+        router.begin(simulator)
         score = router.score(simulator, turn)
         assert torch.allclose(seen[turn.legal], score[turn.legal], rtol=1e-4)
 
@@ -107,6 +109,7 @@ def test_observation_and_router_look_ahead_alike(depth, delay, ephemeris, config
 def test_replanning_scores_are_cheapest_paths_at_present_loads(ephemeris, config):
     router = ReplanningRouter()
     for simulator, turn in turns_of_a_random_game(ephemeris, config, every=10):
+        router.begin(simulator)
         score = router.score(simulator, turn)
         for row in range(0, len(turn), 11):
             world, p = int(turn.world[row]), int(turn.packet[row])
