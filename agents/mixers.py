@@ -18,6 +18,7 @@ from torch.nn import functional
 from agents.config import MixerConfig, MixerKind
 from agents.networks import zero_
 from agents.protocol import EnvironmentSpec
+from envs.asking import worth_computing
 from envs.extension import load_extension
 
 SOFTPLUS_OF_ONE = 0.541324854612918  # softplus(this) = 1
@@ -137,22 +138,33 @@ class AgentSetEncoder(nn.Module):
         self, baseline: Tensor, acting: Tensor, alive: Tensor, agent_state: Tensor, summary: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Returns weight [M, P] (1 where not alive), correction [M, P] (0 where not alive) and bias [M]."""
-        moment, agent = alive.nonzero(as_tuple=True)  # the L agents that are alive, row by row
-        state = agent_state[moment, agent][:, self.features]
-        extra = torch.stack([baseline[moment, agent].detach(), acting[moment, agent].float()], dim=1)
-        encoded = self.encode(squash(torch.cat([state, extra], dim=1)))  # [L, W]
+        n_moments, n_agents = alive.shape
+        index = worth_computing(alive.flatten())  # [L] of the M * P agents, those that are alive among them
+        here = alive.flatten().index_select(0, index)
+        moment = index // n_agents
+
+        def of_agents(values: Tensor) -> Tensor:
+            return values.flatten(0, 1).index_select(0, index)
+
+        extra = torch.stack([of_agents(baseline).detach(), of_agents(acting).float()], dim=1)
+        encoded = self.encode(
+            squash(torch.cat([of_agents(agent_state)[:, self.features], extra], dim=1))
+        )  # [L, W]
         count = alive.sum(dim=1, keepdim=True)  # [M, 1]
-        mean = encoded.new_zeros(len(alive), encoded.shape[1]).index_add(0, moment, encoded) / count.clamp(
-            min=1
-        )
+        # What is said of agents that are not alive goes to a place that nobody reads: the last one.
+        total = encoded.new_zeros(n_moments + 1, encoded.shape[1])
+        mean = total.index_add(0, torch.where(here, moment, n_moments), encoded)[:-1] / count.clamp(min=1)
         context = torch.cat([mean, squash(summary), count.float().log1p()], dim=1)  # [M, context]
         judged = torch.relu(self.judge_agent(encoded) + self.judge_context(context)[moment])
         weight_raw, correction = self.agent_head(judged).unbind(dim=1)  # [L]
-        ones, zeros = torch.ones_like(baseline), torch.zeros_like(baseline)
-        weight = ones.index_put((moment, agent), functional.softplus(weight_raw + SOFTPLUS_OF_ONE))
+        place = (torch.where(here, index, alive.numel()),)
+        weight = baseline.new_ones(alive.numel() + 1).index_put(
+            place, functional.softplus(weight_raw + SOFTPLUS_OF_ONE)
+        )
+        corrections = baseline.new_zeros(alive.numel() + 1).index_put(place, correction)
         return (
-            weight,
-            zeros.index_put((moment, agent), correction),
+            weight[:-1].view_as(alive),
+            corrections[:-1].view_as(alive),
             self.bias(context).squeeze(1) * (count[:, 0] > 0),
         )
 

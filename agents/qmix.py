@@ -19,6 +19,7 @@ from agents.precision import compute_dtype
 from agents.protocol import EnvironmentSpec
 from agents.shards import WHOLE_BATCH, Shards, mean_over_shards, spread_over_shards
 from agents.targets import greedy_value, shared_credit, td_lambda_joint, td_lambda_per_agent
+from envs.asking import largest, worth_computing
 
 SCALE_MEMORY = 100  # updates over which the running scale of the returns forgets
 SMALLEST_SCALE = 1e-3
@@ -96,17 +97,22 @@ class QMIXModel(nn.Module):
     def _credit_loss(self, batch: Batch, rows: _Decisions, taken: Tensor, value: Tensor) -> Tensor:
         """TD(lambda) of every agent on its credit: taken, value [N] -> scalar."""
         credit, length, n_agents = rows.credit, batch["length"], self.spec.n_agents
-        chain = rows.episode * n_agents + rows.agent
+        nobody = len(length) * n_agents  # the chain of padding
+        chain = torch.where(rows.real, rows.episode * n_agents + rows.agent, nobody)
+        moments = 1 + largest(rows.order, at_most=batch["team_reward"].shape[1] - 1)  # it decides once a step
         if self.config.credit is Credit.team:
             places = (rows.episode, rows.step, chain, rows.order)
-            credit = shared_credit(batch["team_reward"], length, *places, n_chains=len(length) * n_agents)
+            credit = shared_credit(
+                batch["team_reward"], length, *places, n_chains=nobody + 1, moments=moments
+            )
         target, has_target = td_lambda_per_agent(
             credit,
             value,
             chain=chain,
             order=rows.order,
             played=rows.step < length[rows.episode],
-            waits_at_cut=self._alive_at_cut(batch).flatten(),
+            waits_at_cut=functional.pad(self._alive_at_cut(batch).flatten(), (0, 1)),
+            moments=moments,
             gamma=self.config.gamma,
             td_lambda=self.config.td_lambda,
         )
@@ -121,17 +127,23 @@ class QMIXModel(nn.Module):
         steps = torch.arange(batch["team_reward"].shape[1], device=length.device)  # [T]
         played = steps < length[:, None]  # [B, T]
         recorded = steps < (length + truncated)[:, None]  # [B, T], M moments
-        # Which moments there are is asked of the device once: a mask as an index would ask again each time.
-        moments = recorded.flatten().nonzero().squeeze(1)  # [M]
-        targets = (
-            played.flatten().index_select(0, moments).nonzero().squeeze(1)
-        )  # of the M, those with a target
-        moment_of = (recorded.flatten().cumsum(0) - 1).view_as(recorded)  # [B, T]
-        place = (moment_of[rows.episode, rows.step], rows.agent)
+        moments = worth_computing(recorded.flatten())  # [M]
+        has_target = played.flatten().index_select(0, moments)  # [M]
+        moment_of = torch.zeros_like(recorded, dtype=torch.int64).view(-1)
+        moment_of.index_copy_(0, moments, torch.arange(len(moments), device=length.device))
+        moment = moment_of.view_as(recorded)[rows.episode, rows.step]
+        n_slots = len(moments) * self.spec.n_agents
+        slot = torch.where(
+            rows.real, moment * self.spec.n_agents + rows.agent, n_slots
+        )  # the last one of padding
 
         def by_slot(values: Tensor) -> Tensor:
             """[N] -> [M, P], zero for agents that do not decide."""
-            return values.new_zeros(len(agent_state), self.spec.n_agents).index_put(place, values)
+            return (
+                values.new_zeros(n_slots + 1)
+                .index_put((slot,), values)[:-1]
+                .view(len(moments), self.spec.n_agents)
+            )
 
         agent_state, summary = (
             batch[name].flatten(0, 1).index_select(0, moments) for name in ("agent_state", "summary")
@@ -140,24 +152,29 @@ class QMIXModel(nn.Module):
         baseline = torch.where(decides, by_slot(value), mixer.waiting_value(agent_state))
         with torch.no_grad():
             next_value = target_mixer(baseline, baseline, decides, agent_state, summary)  # [M]
-            next_value = torch.zeros_like(batch["team_reward"]).masked_scatter(recorded, next_value)  # [B, T]
+            values = torch.zeros_like(batch["team_reward"]).view(-1).index_copy(0, moments, next_value)
             target = td_lambda_joint(
-                batch["team_reward"], next_value, length, truncated, self.config.gamma, self.config.td_lambda
+                batch["team_reward"],
+                values.view_as(recorded),
+                length,
+                truncated,
+                self.config.gamma,
+                self.config.td_lambda,
             )
-            target = target.flatten().index_select(0, moments.index_select(0, targets))
-            n_targets, variance = spread_over_shards(target, self.shards)
+            target = target.flatten().index_select(0, moments)  # [M], of those that have one
+            n_targets, variance = spread_over_shards(target, has_target, self.shards)
             if self.training:
                 self._update_scale(variance.sqrt(), n_targets > 0)
         q_tot = mixer(by_slot(taken), baseline, by_slot(rows.action >= 0), agent_state, summary)
-        error = q_tot.index_select(0, targets) - target
+        error = q_tot - target
         scaled = error / mixer.return_scale
         huber = functional.huber_loss(scaled, torch.zeros_like(scaled), reduction="none")
-        loss = mean_over_shards(huber, torch.ones_like(huber, dtype=torch.bool), self.shards)
-        _, error_variance = spread_over_shards(error.detach(), self.shards)
+        loss = mean_over_shards(huber, has_target, self.shards)
+        _, error_variance = spread_over_shards(error.detach(), has_target, self.shards)
         return loss, {
             "joint_loss": loss.detach(),
-            "q_tot": q_tot.detach().mean(),
-            "target": target.mean(),
+            "q_tot": mean_over_shards(q_tot.detach(), has_target, self.shards),
+            "target": mean_over_shards(target, has_target, self.shards),
             "return_scale": mixer.return_scale.clone(),
             "explained_variance": 1 - error_variance / variance.clamp(min=SMALLEST_SCALE**2),
         }
@@ -183,9 +200,13 @@ class QMIXModel(nn.Module):
 
 @dataclass(frozen=True)
 class _Decisions:
-    """The N recorded decisions of a batch, without padding; `episode` [N] says whose of the B they are."""
+    """The N recorded decisions of a batch; `episode` [N] says whose of the B they are.
+
+    real: [N] bool, False for padding, of which there is none on a CPU.
+    """
 
     episode: Tensor
+    real: Tensor
     observation: Tensor
     legal: Tensor
     action: Tensor
@@ -196,9 +217,10 @@ class _Decisions:
 
 
 def _flatten_decisions(batch: Batch) -> _Decisions:
-    index = batch["valid"].flatten().nonzero().squeeze(1)
+    valid = batch["valid"].flatten()
+    index = worth_computing(valid)
     rows = {name: batch[name].flatten(0, 1).index_select(0, index) for name in ROW_FIELDS}
-    return _Decisions(episode=index // batch["valid"].shape[1], **rows)
+    return _Decisions(episode=index // batch["valid"].shape[1], real=valid.index_select(0, index), **rows)
 
 
 def _frozen_copy(module: M) -> M:

@@ -53,8 +53,10 @@ def mean_over_shards(values: Tensor, where: Tensor, shards: Shards) -> Tensor:
     return torch.where(where, values, 0.0).sum() * shards.count / n
 
 
-def spread_over_shards(values: Tensor, shards: Shards) -> tuple[Tensor, Tensor]:
-    """Number and variance of `values` [N] over all shards, the same on every learner; variance 0 of nothing."""
-    n = shards.total(torch.tensor(len(values), device=values.device))
-    mean = shards.total(values.sum()) / n.clamp(min=1)
-    return n, shards.total((values - mean).square().sum()) / n.clamp(min=1)
+def spread_over_shards(values: Tensor, where: Tensor, shards: Shards) -> tuple[Tensor, Tensor]:
+    """Number and variance of `values` [N] where `where`, over all shards: the same on every learner; variance 0 of
+    nothing."""
+    n = shards.total(where.sum())
+    mean = shards.total(torch.where(where, values, 0.0).sum()) / n.clamp(min=1)
+    squares = torch.where(where, (values - mean).square(), 0.0)
+    return n, shards.total(squares.sum()) / n.clamp(min=1)

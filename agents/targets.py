@@ -63,6 +63,7 @@ def td_lambda_per_agent(
     order: Tensor,
     played: Tensor,
     waits_at_cut: Tensor,
+    moments: int,
     gamma: float,
     td_lambda: float,
 ) -> tuple[Tensor, Tensor]:
@@ -72,10 +73,10 @@ def td_lambda_per_agent(
     credit, value [N] of the decisions; chain [N]: which agent of which episode decides (0..C-1), order [N]:
     its how-manieth decision it is; played [N] bool: False for one that only serves to bootstrap; waits_at_cut
     [C] bool: the agent was alive when its episode was truncated. Such an agent without a decision at the cut
-    bootstraps from its last decision, which then has no target of its own.
+    bootstraps from its last decision, which then has no target of its own. moments: more than any `order`.
     Returns (target [N], has_target [N] bool).
     """
-    n_chains, moments = len(waits_at_cut), int(order.max()) + 1 if len(order) else 0
+    n_chains = len(waits_at_cut)
     place = chain * moments + order
     count = chain.new_zeros(n_chains).index_add_(
         0, chain, played.long()
@@ -103,6 +104,7 @@ def shared_credit(
     chain: Tensor,
     order: Tensor,
     n_chains: int,
+    moments: int,
 ) -> Tensor:
     """What the team earned from each decision of an agent to its next one, or to the end: the credit of agents that
     share one reward. Zero for a decision that was not played (step = length).
@@ -111,6 +113,6 @@ def shared_credit(
     """
     played = torch.arange(team_reward.shape[1], device=length.device) < length[:, None]  # [B, T]
     to_come = torch.where(played, team_reward, 0.0).flip(1).cumsum(1).flip(1)[episode, step]  # [N]
-    at_next = to_come.new_zeros(n_chains, int(order.max()) + 2 if len(order) else 1)  # a last column: no next
+    at_next = to_come.new_zeros(n_chains, moments + 1)  # a last column: no next
     at_next[chain, order] = to_come
     return to_come - at_next[chain, order + 1]

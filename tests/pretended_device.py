@@ -1,9 +1,10 @@
 """A device that is none: tensors that say they are elsewhere, are computed here, and tell what they were asked.
 
-What makes Python wait for a GPU is asking it for a number: how many rows a mask has, whether anything is left. And a
-GPU refuses to mix its tensors with those of the CPU. Neither is seen on a CPU, so here the tensors of a device are
-wrapped ones on torch's device `meta`: their operations are counted where a GPU would have to answer before Python can
-go on, and refused where it would refuse.
+What makes Python wait for a GPU is asking it for a number (how many rows a mask has, whether anything is left), sending
+it something unless told not to wait, and reading a late copy before it has arrived. And a GPU refuses to mix its
+tensors with those of the CPU. None of this is seen on a CPU, so here the tensors of a device are wrapped ones on
+torch's device `meta`: their operations are counted where a GPU would have to answer before Python can go on, and
+refused where it would refuse. Late copies hold nonsense until an event is waited for that was recorded after them.
 """
 
 from __future__ import annotations
@@ -74,16 +75,38 @@ class DeviceGenerator(_Generator):
         return _Generator.__new__(cls) if torch.device(device) == DEVICE else _Generator(device)
 
 
+class DeviceEvent:
+    """What `torch.Event` is on a device: a place in its queue."""
+
+    device: HostReads  # set by `pretended_device`
+
+    def __init__(self, device: torch.device) -> None:
+        assert device == DEVICE
+
+    def record(self) -> None:
+        self.arriving, self.device.on_their_way = self.device.on_their_way, []
+        self.recorded_at = self.device.operations
+
+    def synchronize(self) -> None:
+        for copy, value in self.arriving:
+            copy.copy_(value)
+        self.device.given_since.append(self.device.operations - self.recorded_at)
+
+
 class HostReads(TorchDispatchMode):
     """Computes for the pretended device.
 
-    reads: how often Python had to wait for it, by operation. uploads: tensors that were sent to it.
+    reads: how often Python had to wait for it, by operation. uploads: tensors that were sent to it without waiting.
+    operations: what it was given to do. given_since: for every event that was waited for, the operations given to the
+    device since it was recorded, which it has left to do while Python learns of the event.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.reads: Counter[str] = Counter()
-        self.uploads = 0
+        self.uploads = self.operations = 0
+        self.given_since: list[int] = []
+        self.on_their_way: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -95,20 +118,34 @@ class HostReads(TorchDispatchMode):
         if target is not None and torch.device(target) == DEVICE:
             kwargs["device"] = torch.device("cpu")
         elif target is not None and there and func is aten._to_copy.default:
-            self.reads["to the CPU"] += 1
-            return func(*tree_map(_inner, args), **kwargs)
+            value = func(*tree_map(_inner, args), **kwargs)
+            if not kwargs.get("non_blocking"):
+                self.reads["to the CPU"] += 1
+                return value
+            copy = torch.full_like(value, -1)
+            self.on_their_way.append((copy, value))
+            return copy
         makes = target is not None and torch.device(target) == DEVICE
         if there:
+            if any(one.device == DEVICE and not isinstance(one, OnDevice) for one in tensors):
+                raise RuntimeError(f"{func}: a list as an index is sent unseen; send a tensor, and only once")
             for one in tensors:
                 if not isinstance(one, OnDevice) and one.dim():
                     if func not in (aten.copy_.default, *INDEXING) or one is args[0]:
                         raise RuntimeError(f"{func} mixes tensors of the device and of the CPU")
-                    self.uploads += 1
+                    self._upload(waits=True)
             self._count(func, args)
         elif makes and tensors:
-            self.uploads += 1
+            self._upload(waits=not kwargs.get("non_blocking"))
+        self.operations += there or makes
         result = func(*tree_map(_inner, args), **tree_map(_inner, kwargs))
         return tree_map(_wrap, result) if there or makes else result
+
+    def _upload(self, *, waits: bool) -> None:
+        if waits:
+            self.reads["upload"] += 1
+        else:
+            self.uploads += 1
 
     def _count(self, func: Any, args: tuple[Any, ...]) -> None:
         name = ASKS.get(func)
@@ -141,13 +178,17 @@ def pretended_device() -> Iterator[HostReads]:
         on_cpu = tensor(data, **kwargs)
         return on_cpu if device is None or torch.device(device) != DEVICE else on_cpu.to(DEVICE)
 
+    reads = HostReads()
     with (
         mock.patch("torch.tensor", upload),  # makes its own empty tensor on `meta`
         mock.patch("torch.Generator", DeviceGenerator),
+        mock.patch("torch.Event", DeviceEvent),
+        mock.patch("torch.inference_mode", torch.no_grad),  # its tensors cannot be wrapped
+        mock.patch.object(DeviceEvent, "device", reads, create=True),
         mock.patch("torch.rand", draw),  # where operations arrive, a generator is only one of the CPU
         mock.patch(
             "torch.autocast", lambda *args, **kwargs: nullcontext()
         ),  # refuses `meta`, also where it is off
-        HostReads() as reads,
+        reads,
     ):
         yield reads

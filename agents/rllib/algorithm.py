@@ -186,13 +186,15 @@ class QMIX(Algorithm):
         }
         for update in range(qmix.updates_per_rollout):
             with self.metrics.log_time((TIMERS, REPLAY_BUFFER_SAMPLE_TIMER)):
-                batch = self.replay.sample(qmix.batch_episodes, self.sampling)
+                drawn = self.replay.draw(qmix.batch_episodes, self.sampling)
+                batch = self.replay.batch(drawn)
             with self.metrics.log_time((TIMERS, LEARNER_UPDATE_TIMER)):
                 last = update == qmix.updates_per_rollout - 1
                 try:
                     results = self.learner_group.update(
                         batch=MultiAgentBatch(
-                            {DEFAULT_MODULE_ID: SampleBatch(batch)}, env_steps=int(batch["length"].sum())
+                            {DEFAULT_MODULE_ID: SampleBatch(batch)},
+                            env_steps=int(self.replay.length[drawn].sum()),
                         ),
                         timesteps=timesteps,
                         _no_metrics_reduce=not last,  # once per iteration is enough

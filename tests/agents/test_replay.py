@@ -43,7 +43,7 @@ def test_the_newest_episodes_are_kept_whole_through_many_wraps() -> None:
         replay.add(episodes)
         assert len(replay) == len(known)
         slots = torch.arange(replay.added - len(replay), replay.added) % 20
-        held = replay._batch(slots)
+        held = replay.batch(slots)
         assert all(same(one(held, b), episode) for b, episode in enumerate(known))
 
 

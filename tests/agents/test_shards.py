@@ -94,12 +94,12 @@ def test_learners_with_shards_make_the_update_of_one_with_the_batch(kind: MixerK
 def test_of_one_learner_the_shard_is_the_batch() -> None:
     values, where = torch.randn(50), torch.rand(50) < 0.5
     torch.testing.assert_close(mean_over_shards(values, where, WHOLE_BATCH), values[where].mean())
-    n, variance = spread_over_shards(values, WHOLE_BATCH)
-    assert n == 50
-    torch.testing.assert_close(variance, values.var(correction=0))
+    n, variance = spread_over_shards(values, where, WHOLE_BATCH)
+    assert n == where.sum()
+    torch.testing.assert_close(variance, values[where].var(correction=0))
 
 
 def test_nothing_has_the_mean_and_the_variance_zero() -> None:
     nothing = torch.zeros(0)
     assert mean_over_shards(nothing, nothing.bool(), WHOLE_BATCH) == 0
-    assert [float(x) for x in spread_over_shards(nothing, WHOLE_BATCH)] == [0, 0]
+    assert [float(x) for x in spread_over_shards(nothing, nothing.bool(), WHOLE_BATCH)] == [0, 0]

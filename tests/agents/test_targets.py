@@ -106,7 +106,11 @@ def test_agent_targets_follow_each_agents_own_decisions() -> None:
     rows = [rows[i] for i in torch.randperm(len(rows), generator=random)]
     chain, order, played = (torch.tensor(column) for column in zip(*rows, strict=True))
     credit, value = torch.randn(2, len(rows), generator=random).unbind(0)
-    target, has_target = td_lambda_per_agent(credit, value, chain, order, played, waits_at_cut, gamma, lam)
+    target, has_target = td_lambda_per_agent(
+        credit, value, chain, order, played, waits_at_cut, int(order.max()) + 1, gamma, lam
+    )
+    later = td_lambda_per_agent(credit, value, chain, order, played, waits_at_cut, 20, gamma, lam)
+    assert torch.equal(target, later[0]) and torch.equal(has_target, later[1]), "more moments than there are"
     for c in range(n_chains):
         at = (chain == c).nonzero().squeeze(1)
         at = at[order[at].argsort()]
@@ -123,7 +127,7 @@ def test_agent_targets_follow_each_agents_own_decisions() -> None:
 def test_no_decisions_no_targets() -> None:
     empty, index = torch.zeros(0), torch.zeros(0, dtype=torch.int64)
     target, has_target = td_lambda_per_agent(
-        empty, empty, index, index, index.bool(), torch.zeros(3, dtype=torch.bool), 1.0, 0.8
+        empty, empty, index, index, index.bool(), torch.zeros(3, dtype=torch.bool), 0, 1.0, 0.8
     )
     assert len(target) == len(has_target) == 0
 
@@ -144,7 +148,8 @@ def test_a_shared_reward_is_earned_from_a_decision_to_the_next() -> None:
         for k, step in enumerate(steps)
     ]
     places = torch.tensor([rows[i] for i in torch.randperm(len(rows), generator=random)]).unbind(1)
-    credit = shared_credit(team_reward, length, *places, n_chains=4)
+    credit = shared_credit(team_reward, length, *places, n_chains=4, moments=3)
+    assert torch.equal(credit, shared_credit(team_reward, length, *places, n_chains=4, moments=7))
     for (e, agent), steps in decided_at.items():
         for k, step in enumerate(steps):
             until = steps[k + 1] if k + 1 < len(steps) else 9
@@ -155,5 +160,5 @@ def test_a_shared_reward_is_earned_from_a_decision_to_the_next() -> None:
 
 def test_an_agent_that_always_decides_earns_the_rewards_themselves() -> None:
     reward, steps, first = torch.randn(1, 6), torch.arange(6), torch.zeros(6, dtype=torch.int64)
-    credit = shared_credit(reward, torch.tensor([6]), first, steps, first, steps, n_chains=1)
+    credit = shared_credit(reward, torch.tensor([6]), first, steps, first, steps, n_chains=1, moments=6)
     torch.testing.assert_close(credit, reward[0])
