@@ -2,6 +2,9 @@
 
 Nearly every packet can simply walk on: at each satellite to whichever open neighbour has the fewest hops to go. Only
 those whose walk ends nowhere are searched for breadth first, which takes fifty times as long.
+
+That is on a CPU. Whose walk ends nowhere, other devices would have to be asked at every hop of the walks: there all are
+searched for, for as many hops as a way may have.
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ from torch import Tensor
 
 from envs.ephemeris import UNREACHABLE_HOPS, Ephemeris
 
-_COLUMNS = 512  # packets searched together: what they read stays in cache
+# Packets searched together: on a CPU what they read stays in its cache, elsewhere it is work enough for one operation.
+_COLUMNS_ON_CPU, _COLUMNS_ELSEWHERE = 512, 8192
 
 
 def hops_avoiding(
@@ -26,7 +30,10 @@ def hops_avoiding(
     ahead = ephemeris.topology.neighbours.reshape(-1)  # [V * 4]
     links = ephemeris.link_up.view(-1, n, 4)
     found = torch.full(start.shape, UNREACHABLE_HOPS, device=start.device)
-    for some in torch.arange(len(start), device=start.device).split(_COLUMNS):
+    on_cpu = start.device.type == "cpu"
+    for some in torch.arange(len(start), device=start.device).split(
+        _COLUMNS_ON_CPU if on_cpu else _COLUMNS_ELSEWHERE
+    ):
         column = torch.arange(len(some), device=start.device)
         up = links[slot_row[some].div(n, rounding_mode="floor")].permute(1, 2, 0).contiguous()  # [V, 4, B]
         reached = torch.zeros(n, len(some), dtype=torch.bool, device=start.device)  # [V, B]
@@ -39,7 +46,7 @@ def hops_avoiding(
             wider = (reached.index_select(0, ahead).view(n, 4, -1) & up).any(1) & free
             wider |= reached
             # Done when every way has been found, or nothing more can be.
-            if bool((hops < UNREACHABLE_HOPS).all()) or torch.equal(wider, reached):
+            if on_cpu and (bool((hops < UNREACHABLE_HOPS).all()) or torch.equal(wider, reached)):
                 break
             reached = wider
         found[some] = hops.T
@@ -54,11 +61,17 @@ def way_remains(
     asked: Tensor,
     closed: Tensor,
     hops_left: Tensor,
+    most: int,
 ) -> Tensor:
     """[M, S] bool, where `asked` [M, S]: a way past no `closed` satellite leads from `start` to the destination.
 
-    slot_row, destination: [M] as above. start: [M, S]. closed: [M, V] bool. hops_left: [M], the most hops of the way.
+    slot_row, destination: [M] as above. start: [M, S]. closed: [M, V] bool. hops_left: [M], the most hops of the way,
+    none of them more than `most`.
     """
+    if asked.device.type != "cpu":
+        return asked & (
+            hops_avoiding(ephemeris, slot_row, start, destination, closed, most) <= hops_left[:, None]
+        )
     packet, column = asked.nonzero(as_tuple=True)
     arrived = torch.zeros_like(asked)
     arrived[packet, column] = _walks_arrive(

@@ -452,6 +452,7 @@ class RoutingSimulator:
                     legal,
                     self._entered(packet),
                     self.config.max_hops - 1 - hops,
+                    self.config.max_hops - 1,
                 )
             else:
                 leads_on = (trail < n_up) | (

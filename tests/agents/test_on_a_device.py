@@ -15,7 +15,7 @@ from agents.config import AlgorithmConfig, Credit, MixerConfig, MixerKind, Preci
 from agents.episodes import Episodes
 from agents.routers import make_router
 from agents.trainer import Trainer, gradient_step
-from envs.config import EnvironmentConfig, LoadView, Reward, RewardConfig, TaskConfig
+from envs.config import DeadEnds, EnvironmentConfig, LoadView, Reward, RewardConfig, TaskConfig
 from envs.constellation import CONSTELLATIONS
 from envs.day import DayConfig
 from envs.links import EbN0Link
@@ -70,8 +70,9 @@ def assert_equal(here: torch.Tensor, there: torch.Tensor) -> None:
         EnvironmentConfig(max_hops=5, max_steps=40, feasibility_mask=False),  # many packets are lost
         EnvironmentConfig(broadcast_delay_steps=2),
         EnvironmentConfig(reward=RewardConfig(kind=Reward.paper)),
+        EnvironmentConfig(dead_ends=DeadEnds.whole_way, max_hops=12),
     ],
-    ids=[*LoadView, "losses", "delayed", "paper"],
+    ids=[*LoadView, "losses", "delayed", "paper", "whole_way"],
 )
 def test_a_step_waits_for_nothing(config: EnvironmentConfig) -> None:
     """Python learns how many are on their way while the device works on the step in between. Episodes are those of the

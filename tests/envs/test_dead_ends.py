@@ -72,7 +72,7 @@ def test_a_way_remains_where_the_search_finds_one(
     closed[torch.arange(rows), goal] = False
     asked = ~closed.gather(1, start) & (torch.rand(rows, 4, generator=generator) < 0.7)
     left = torch.randint(most + 1, (rows,), generator=generator)
-    found = way_remains(ephemeris, slot_row, goal, start, asked, closed, left)
+    found = way_remains(ephemeris, slot_row, goal, start, asked, closed, left, most)
     expected = hops_avoiding(ephemeris, slot_row, start, goal, closed, n) <= left[:, None]
     assert torch.equal(found, expected & asked)
 
