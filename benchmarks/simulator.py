@@ -40,13 +40,16 @@ def play(game: RoutingGame, seed: int) -> int:
     """One batch of episodes; returns the number of decisions."""
     layout = game.observation_layout
     game.reset(seed)
-    total = 0
+    total, decide = 0, []
     while len(decisions := game.decisions()):
         blocks = decisions.observation[:, layout.n_global :].unflatten(1, (4, layout.n_per_direction))
         cost = blocks[..., layout.prior].masked_fill(~decisions.legal, torch.inf)
         game.step(decisions, cost.argmin(1))
-        total += len(decisions)
-    return total
+        if decisions.decides is None:
+            total += len(decisions)
+        else:
+            decide.append(decisions.decides.sum())
+    return total + int(sum(decide))
 
 
 def decisions_per_second(games: list[RoutingGame], repeats: int) -> list[float]:

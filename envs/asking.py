@@ -39,9 +39,9 @@ class LateNumber:
         self._copy = number.to(
             "cpu", non_blocking=True
         )  # of a GPU: into memory that it can write to by itself
-        self._arrival = torch.Event(number.device) if number.device.type != "cpu" else None
-        if self._arrival is not None:
-            self._arrival.record()
+        self._arrival = None
+        if number.device.type != "cpu":
+            self._arrival = torch.accelerator.current_stream(number.device).record_event()
 
     def read(self) -> int:
         if self._arrival is not None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
@@ -76,21 +77,27 @@ class DeviceGenerator(_Generator):
 
 
 class DeviceEvent:
-    """What `torch.Event` is on a device: a place in its queue."""
+    """A place in the device's queue: what was to be copied before it has then arrived."""
 
-    device: HostReads  # set by `pretended_device`
-
-    def __init__(self, device: torch.device) -> None:
-        assert device == DEVICE
-
-    def record(self) -> None:
-        self.arriving, self.device.on_their_way = self.device.on_their_way, []
-        self.recorded_at = self.device.operations
+    def __init__(self, device: HostReads) -> None:
+        self.device = device
+        self.arriving, device.on_their_way = device.on_their_way, []
+        self.recorded_at = device.operations
 
     def synchronize(self) -> None:
         for copy, value in self.arriving:
             copy.copy_(value)
         self.device.given_since.append(self.device.operations - self.recorded_at)
+
+
+@dataclass(frozen=True)
+class DeviceStream:
+    """The device's queue."""
+
+    device: HostReads
+
+    def record_event(self) -> DeviceEvent:
+        return DeviceEvent(self.device)
 
 
 class HostReads(TorchDispatchMode):
@@ -179,12 +186,16 @@ def pretended_device() -> Iterator[HostReads]:
         return on_cpu if device is None or torch.device(device) != DEVICE else on_cpu.to(DEVICE)
 
     reads = HostReads()
+
+    def current_stream(device: torch.device) -> DeviceStream:
+        assert device == DEVICE
+        return DeviceStream(reads)
+
     with (
         mock.patch("torch.tensor", upload),  # makes its own empty tensor on `meta`
         mock.patch("torch.Generator", DeviceGenerator),
-        mock.patch("torch.Event", DeviceEvent),
+        mock.patch("torch.accelerator.current_stream", current_stream),
         mock.patch("torch.inference_mode", torch.no_grad),  # its tensors cannot be wrapped
-        mock.patch.object(DeviceEvent, "device", reads, create=True),
         mock.patch("torch.rand", draw),  # where operations arrive, a generator is only one of the CPU
         mock.patch(
             "torch.autocast", lambda *args, **kwargs: nullcontext()

@@ -15,6 +15,8 @@ from agents.config import AlgorithmConfig, Credit, MixerConfig, MixerKind, Preci
 from agents.episodes import Episodes
 from agents.routers import make_router
 from agents.trainer import Trainer, gradient_step
+from benchmarks.simulator import play
+from envs.asking import LateNumber
 from envs.config import DeadEnds, EnvironmentConfig, LoadView, Reward, RewardConfig, TaskConfig
 from envs.constellation import CONSTELLATIONS
 from envs.day import DayConfig
@@ -172,6 +174,12 @@ def test_training_on_a_device_is_training_on_the_cpu(kind: MixerKind, credit: Cr
         assert other == pytest.approx(one, rel=1e-3, abs=1e-4)
 
 
+def test_the_benchmark_counts_only_decisions() -> None:
+    expected = play(game(EnvironmentConfig(), "cpu"), seed=3)
+    with pretended_device():
+        assert play(game(EnvironmentConfig(), DEVICE), seed=3) == expected
+
+
 def test_what_a_gpu_refuses_is_refused() -> None:
     """The pretended device itself: it computes, counts and refuses."""
     with pretended_device() as device:
@@ -187,3 +195,18 @@ def test_what_a_gpu_refuses_is_refused() -> None:
         assert device.reads == {"item": 2, "mask": 1}
         assert values.cpu().tolist() == [0, 1, 0, 0]
     assert device.reads["to the CPU"] == 1
+
+
+def test_a_late_number_is_nonsense_until_it_is_waited_for() -> None:
+    with pretended_device() as device:
+        number = LateNumber(torch.arange(4, device=DEVICE).sum())
+        assert number._copy == -1
+        assert number.read() == 6
+        assert not device.reads
+        with pytest.raises(RuntimeError, match="a list as an index"):
+            torch.arange(4, device=DEVICE)[[1, 2]]
+        torch.tensor([1.0], device=DEVICE)
+        assert device.reads == {"upload": 1}
+        torch.ones(2).to(DEVICE, non_blocking=True)
+        assert device.reads == {"upload": 1}
+    assert LateNumber(torch.tensor(7)).read() == 7
