@@ -1,18 +1,16 @@
 """Packet decisions per second of the simulator, observations included, by batch size, view of the loads and network.
 
-    python benchmarks/simulator.py [--threads 2] [--device cpu cuda] [--repeats 5] [--until-full] [--memory-gib 8]
+    python benchmarks/simulator.py [--threads 2] [--device cpu cuda] [--repeats 5]
 
 Every decision follows the look-ahead cost in its own observation, so that episodes have a good policy's length. Devices
-stand side by side. `--until-full` then doubles the worlds of each device, with the default view, until its memory is
-exhausted (or the GiB given). The last table plays the same number of packets on a small and a large constellation, in
-turn: idle satellites should be free. Figures are medians of the repeats.
+stand side by side (more and more worlds, and learning: benchmarks/devices.py). The last table plays the same number
+of packets on a small and a large constellation, in turn: idle satellites should be free. Figures are medians of the
+repeats.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
-import os
 import resource
 import statistics
 import time
@@ -65,53 +63,12 @@ def decisions_per_second(games: list[RoutingGame], repeats: int) -> list[float]:
     return [statistics.median(of_game[1:]) for of_game in rates]  # the first batch warms up
 
 
-def limit_memory(device: str, gib: float | None) -> float:
-    """Have allocations beyond `gib` (default: what is free) fail, instead of taking the machine down; how many GiB."""
-    if device == "cpu":
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-        gib = min(gib or free, free)
-        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        limit = int((used + gib) * 2**30)
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.getrlimit(resource.RLIMIT_DATA)[1]))
-        return gib
-    free, total = torch.cuda.mem_get_info(device)
-    gib = min(gib or free / 2**30, free / 2**30)
-    torch.cuda.set_per_process_memory_fraction(gib * 2**30 / total, torch.device(device))
-    return gib
-
-
-def out_of_memory(error: RuntimeError) -> bool:
-    """Whether `error` says so, in the words of either allocator."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def until_full(ephemeris: Ephemeris, task: TaskConfig, n_worlds: int, repeats: int, gib: float) -> Table:
-    """Rates of the default view for `n_worlds`, twice as many, and so on, until there is no memory for more."""
-    device = str(ephemeris.device)
-    table = Table("worlds", "thousand decisions/s", title=f"{device}, {gib:.1f} GiB")
-    while True:
-        try:
-            (rate,) = decisions_per_second(
-                [RoutingGame(ephemeris, task, EnvironmentConfig(), n_worlds)], repeats
-            )
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            table.add_row(str(n_worlds), "out of memory")
-            return table
-        table.add_row(str(n_worlds), f"{rate / 1e3:.0f}")
-        n_worlds *= 2
-        gc.collect()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", nargs="+", default=available_devices())
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--worlds", type=int, nargs="+", default=[64, 256, 1024, 4096])
-    parser.add_argument("--until-full", action="store_true", help="more worlds until memory is exhausted")
-    parser.add_argument("--memory-gib", type=float, help="how much that may take; default: what is free")
     options = parser.parse_args()
     try:
         for device in options.device:
@@ -149,11 +106,6 @@ def main() -> None:
         del games, game, large
     console.print(table)
     console.print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
-
-    if options.until_full:
-        for ephemeris, device in zip(small, options.device, strict=True):
-            gib = limit_memory(device, options.memory_gib)
-            console.print(until_full(ephemeris, task, 2 * options.worlds[-1], options.repeats, gib))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from models.scenes import render
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize("script", ["simulator.py", "training.py"])
+@pytest.mark.parametrize("script", ["simulator.py", "training.py", "devices.py"])
 def test_a_device_that_is_not_there_is_one_line(script: str) -> None:
     command = [sys.executable, str(REPOSITORY / "benchmarks" / script), "--device", "cuda:77"]
     ended = subprocess.run(
