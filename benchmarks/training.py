@@ -6,10 +6,10 @@
 All trainers take turns, iteration by iteration, so that a slow moment of the machine hits all alike; they learn the
 same, so that none has easier episodes. Each number of runners plays with no learner beside the main process, each
 number of learners learns with no runner beside it. On a GPU networks, replay and updates are there, and the episodes
-that the main process plays. Figures are medians of the repeats, after the first iterations have filled the replay;
-ratios are medians of the ratios to the first line of the same repeat. Play and learning take turns, so the processor
-time of the main process, of its busiest env runner and of its busiest learner add up to what an iteration takes on a
-machine that has a core for each and nothing else to do: that is what to look at where the machine is busy (Linux only).
+that the main process plays. Figures are medians of the repeats, once the replay is full; ratios are medians of the
+ratios to the first line of the same repeat. Play and learning take turns, so the processor time of the main process, of
+its busiest env runner and of its busiest learner add up to what an iteration takes on a machine with a core for each
+and nothing else to do: that is what to look at where the machine is busy (Linux only).
 """
 
 from __future__ import annotations
@@ -156,7 +156,9 @@ def main() -> None:
     processes = [(runners, 0) for runners in options.runners] + [
         (0, learners) for learners in options.learners
     ]
-    warmup = -(-config.warmup_episodes // config.worlds_per_rollout) + 1
+    # While a replay fills, memory is taken from the system, which costs a fifth of an iteration and not all trainers
+    # alike: the second in turn may get what the first has given back.
+    warmup = -(-config.replay_episodes // config.worlds_per_rollout) + 1
     timed: dict[str, TimedTrainer] = {}
     trainers: dict[str, Iterate] = {}
     try:
