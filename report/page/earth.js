@@ -6,33 +6,6 @@ const onSphere = (latitude, longitude, radius) => {
   return [radius * Math.cos(a) * Math.cos(b), radius * Math.cos(a) * Math.sin(b), radius * Math.sin(a)];
 };
 
-function sphereMesh(radius, rows = 60, columns = 120) {
-  const positions = [], normals = [], texCoords = [], indices = [];
-  for (let i = 0; i <= rows; i++) {
-    for (let j = 0; j <= columns; j++) {
-      const [x, y, z] = onSphere(90 - (180 * i) / rows, -180 + (360 * j) / columns, 1);
-      positions.push(x * radius, y * radius, z * radius);
-      normals.push(x, y, z);
-      texCoords.push(j / columns, i / rows);
-    }
-  }
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) {
-      const corner = i * (columns + 1) + j;
-      indices.push(corner, corner + columns + 1, corner + 1, corner + 1, corner + columns + 1, corner + columns + 2);
-    }
-  }
-  return {
-    topology: "triangle-list",
-    attributes: {
-      positions: { value: new Float32Array(positions), size: 3 },
-      normals: { value: new Float32Array(normals), size: 3 },
-      texCoords: { value: new Float32Array(texCoords), size: 2 },
-    },
-    indices: { value: new Uint32Array(indices), size: 1 },
-  };
-}
-
 function graticule(radius) {
   const paths = [];
   for (let longitude = -180; longitude < 180; longitude += 30) {

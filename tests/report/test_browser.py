@@ -213,8 +213,8 @@ def test_a_frame_makes_only_what_moves_and_what_moves_are_typed_arrays(browser: 
         <= anew
         <= {f"{what}-{side}" for what in ("packets", "loads") for side in ("left", "right")}
     )
-    many = [f"{what}-{side}" for what in ("fleet", "links", "loads", "packets") for side in ("left", "right")]
-    assert all(layers[name]["typed"] for name in many)
+    many = [f"{what}-{side}" for what in ("fleet", "loads", "packets") for side in ("left", "right")]
+    assert all(layers[name]["typed"] for name in (*many, "links-both"))
 
     browser.find_element(By.CSS_SELECTOR, "input[value=orbits] + span").click()
     layers = {one["id"]: one for one in ask(browser, STEP)}
