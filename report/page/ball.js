@@ -3,7 +3,7 @@
 //
 // The square lies in the plane of the Earth's edge as the camera sees it. A point outside the Earth is hidden by it if and only
 // if it is hidden by the disc in that plane: so everything else is hidden as by a sphere. Where `isClear()`, nothing is painted, but
-// what is behind stays hidden.
+// what is behind stays hidden; so it is from the pointer.
 
 const BALL_UNIFORMS = `\
 layout(std140) uniform ballUniforms {
@@ -55,7 +55,7 @@ void main(void) {
   float edge = length(vCorner);
   float cover = clamp((1.0 - edge) / fwidth(edge) + 0.5, 0.0, 1.0);
   if (cover == 0.0) discard;
-  if (ball.clear > 0.5) {
+  if (ball.clear > 0.5 || picking.isActive > 0.5) {
     fragColor = vec4(0.0);
     return;
   }

@@ -13,6 +13,10 @@ out float vRadius;
 void main(void) {
   geometry.worldPosition = positions;
   geometry.pickingColor = pickingColors;
+  if (hiding_behindEarth(positions)) {
+    gl_Position = HIDING_NOWHERE;
+    return;
+  }
   gl_Position = project_position_to_clipspace(positions, vec3(0.0), vec3(0.0), geometry.position);
   vRadius = radii * project.devicePixelRatio * project.focalDistance / gl_Position.w;
   gl_PointSize = 2.0 * vRadius + 1.0;
@@ -48,7 +52,7 @@ function defineDots() {
     };
 
     getShaders() {
-      return super.getShaders({ vs: DOTS_VERTEX, fs: DOTS_FRAGMENT, modules: [deck.project32, deck.picking] });
+      return super.getShaders({ vs: DOTS_VERTEX, fs: DOTS_FRAGMENT, modules: [deck.project32, deck.picking, HIDING] });
     }
 
     initializeState() {

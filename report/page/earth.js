@@ -40,6 +40,21 @@ function behindEarth(point, camera) {
   return share < 1 && dot(camera, camera) - share ** 2 * dot(way, way) < EARTH ** 2;
 }
 
+// For shaders of what is many: whether a point is so far behind the Earth that nothing around it can be seen either.
+const HIDING = {
+  name: "hiding",
+  vs: `\
+const vec4 HIDING_NOWHERE = vec4(2.0, 2.0, 2.0, 1.0);
+
+bool hiding_behindEarth(vec3 point) {
+  vec3 camera = project.cameraPosition;
+  vec3 way = point - camera;
+  float share = -dot(camera, way) / dot(way, way);
+  return share < 1.0 && dot(camera, camera) - share * share * dot(way, way) < ${((0.95 * EARTH) ** 2).toFixed(1)};
+}
+`,
+};
+
 async function earthPicture(source) {
   const image = new Image();
   image.src = source;

@@ -30,10 +30,14 @@ class Globe {
       viewState: {},
       controller: false,
       touchAction: "pan-y", // a finger that moves up or down scrolls the page
+      // A pointer finds everything, whatever is painted.
       layerFilter: ({ layer, viewport, isPicking }) => (isPicking || this.painting.shows(layer)) &&
         (layer.id.includes("-both") || layer.id.includes(`-${viewport.id}`)),
-      ...this.painting.props(),
-      onViewStateChange: ({ viewState }) => this.look(viewState),
+      ...this.painting.props,
+      onViewStateChange: ({ viewState }) => {
+        this.painting.turn();
+        this.look(viewState);
+      },
       getTooltip: (info) => this.tooltip(info),
       onError: (error) => { throw error; },
       layers: [],
@@ -115,6 +119,7 @@ class Globe {
   }
 
   turn(east, up, zoom) {
+    this.painting.turn();
     this.look({
       ...this.view, rotationOrbit: this.view.rotationOrbit + east,
       rotationX: Math.min(Math.max(this.view.rotationX + up, -89), 89), zoom: this.view.zoom + zoom,

@@ -29,7 +29,10 @@ function earthLayers(earth, scene, altitude, sun, part) {
       getRadius: ([radius]) => EARTH * radius, getFillColor: ([, alpha]) => [110, 170, 255, alpha],
       parameters: overEarth,
     }),
-    new BallLayer({ id: "earth-both", picture: earth.picture, sun, radius: EARTH, isClear: () => part() === PARTS.moving }),
+    new BallLayer({
+      id: "earth-both", picture: earth.picture, sun, radius: EARTH, pickable: true,
+      isClear: () => part() === PARTS.moving,
+    }),
     new StrokesLayer({
       id: "graticule-both", data: strokesAlong(earth.graticule), getColor: [255, 255, 255, 30], parameters: overEarth,
     }),

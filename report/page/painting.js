@@ -3,16 +3,18 @@
 //
 // While the clock runs, what does not move with it is a picture on a canvas beneath, and only what moves is painted over it;
 // the Earth then paints nothing and still hides what is behind it. While somebody turns or zooms, everything moves: where a
-// frame then takes too long, as without a graphics card, the next ones have fewer pixels until the hand stops.
+// frame then takes too long, as without a graphics card, the next ones have fewer pixels until the hand rests.
 
 const PARTS = { all: "all", still: "still", moving: "moving" };
 const SLOW_MS = 40; // a frame that is felt to be late
+const REST_MS = 250; // without turning: the hand rests
 const SHARES = [1, 0.7, 0.5]; // of the screen's pixels along each edge, from sharp to fast
 
 class Painting {
   constructor(stage) {
     this.beneath = document.createElement("canvas");
     this.beneath.className = "beneath";
+    this.beneath.hidden = true;
     stage.prepend(this.beneath);
     this.part = PARTS.all;
     this.running = false;
@@ -23,19 +25,11 @@ class Painting {
     this.stills = new Set();
   }
 
-  // What deck.gl is to be told: a pointer finds everything, whatever is painted.
-  props() {
-    return {
-      onBeforeRender: () => this.before(),
-      onAfterRender: () => this.after(),
-      onInteractionStateChange: (state) => {
-        this.turn(Boolean(state.isDragging || state.isZooming || state.isRotating || state.isPanning || state.inTransition));
-      },
-    };
-  }
+  // For deck.gl: it says when it paints.
+  get props() { return { onBeforeRender: () => this.before(), onAfterRender: () => this.after() }; }
 
   shows(layer) {
-    return this.part === PARTS.all || this.stills.has(layer.id) === (this.part === PARTS.still) || layer.id === "earth-both";
+    return this.part === PARTS.all || layer.id === "earth-both" || this.stills.has(layer.id) === (this.part === PARTS.still);
   }
 
   // stills: layers that look the same at any time of the clock, seen by this camera.
@@ -44,23 +38,35 @@ class Painting {
     this.looks = [...stills, view];
   }
 
+  // The clock has started, or stopped.
   run(running) {
     if (running === this.running) return;
     this.running = running;
-    this.deck.redraw("clock");
+    if (!running) this.deck.redraw("the clock stopped");
   }
 
-  turn(turning) {
-    if (turning === this.turning) return;
-    this.turning = turning;
-    if (turning) this.step = Math.max(this.step - 1, 0); // it may be faster by now
-    this.sharpen();
+  // Somebody has turned the globe, or zoomed.
+  turn() {
+    if (!this.turning) {
+      this.turning = true;
+      this.step = Math.max(this.step - 1, 0); // it may be faster by now
+      this.sharpen();
+    }
+    this.wait();
+  }
+
+  wait() {
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => {
+      this.turning = false;
+      this.sharpen();
+      this.deck.redraw("the hand rests");
+    }, REST_MS);
   }
 
   sharpen() {
     const share = this.turning ? SHARES[this.step] : 1;
     this.deck.setProps({ useDevicePixels: share === 1 ? true : share * devicePixelRatio });
-    this.deck.redraw("resolution");
   }
 
   before() {
@@ -68,8 +74,7 @@ class Painting {
     const looks = [...this.looks, width, height];
     const same = looks.length === this.seen.length && looks.every((one, i) => one === this.seen[i]);
     this.seen = looks;
-    if (!this.running || this.turning || !same) this.pictured = false;
-    if (!this.running || this.turning || !same) this.part = PARTS.all;
+    if (!this.running || this.turning || !same) [this.part, this.pictured] = [PARTS.all, false];
     else this.part = this.pictured ? PARTS.moving : PARTS.still;
     this.beneath.hidden = this.part === PARTS.all;
   }
@@ -83,12 +88,15 @@ class Painting {
       this.deck.redraw("what moves");
     } else if (this.turning) {
       const painted = performance.now();
-      requestAnimationFrame(() => this.slower(performance.now() - painted));
+      requestAnimationFrame(() => this.painted(performance.now() - painted));
     }
   }
 
-  slower(took) {
-    if (!this.turning || took < SLOW_MS || this.step === SHARES.length - 1) return;
+  // The browser asks for a frame only once it has room for it: a frame while turning took that many milliseconds.
+  painted(took) {
+    if (!this.turning) return;
+    this.wait();
+    if (took < SLOW_MS || this.step === SHARES.length - 1) return;
     this.step++;
     this.sharpen();
   }

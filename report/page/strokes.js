@@ -15,6 +15,10 @@ out vec4 vColor;
 void main(void) {
   geometry.worldPosition = positions;
   geometry.pickingColor = pickingColors;
+  if (hiding_behindEarth(positions) && hiding_behindEarth(others)) {
+    gl_Position = HIDING_NOWHERE;
+    return;
+  }
   gl_Position = project_position_to_clipspace(positions, vec3(0.0), vec3(0.0), geometry.position);
   vec4 other = project_position_to_clipspace(others, vec3(0.0), vec3(0.0));
   vec2 along = (other.xy / other.w - gl_Position.xy / gl_Position.w) * project.viewportSize;
@@ -49,7 +53,7 @@ function defineStrokes() {
     };
 
     getShaders() {
-      return super.getShaders({ vs: STROKES_VERTEX, fs: STROKES_FRAGMENT, modules: [deck.project32, deck.picking] });
+      return super.getShaders({ vs: STROKES_VERTEX, fs: STROKES_FRAGMENT, modules: [deck.project32, deck.picking, HIDING] });
     }
 
     initializeState() {
