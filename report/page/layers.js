@@ -34,10 +34,12 @@ function earthLayers(earth, scene, altitude, sun, part) {
       isClear: () => part() === PARTS.moving,
     }),
     new StrokesLayer({
-      id: "graticule-both", data: strokesAlong(earth.graticule), getColor: [255, 255, 255, 30], parameters: overEarth,
+      id: "graticule-both", data: strokesAlong(earth.graticule), getColor: [255, 255, 255, 30], getWidth: 1.5,
+      parameters: overEarth,
     }),
     new StrokesLayer({
-      id: "horizons-both", data: strokesAlong(circles), getColor: [...INK.station.slice(0, 3), 95], parameters: overEarth,
+      id: "horizons-both", data: strokesAlong(circles), getColor: [...INK.station.slice(0, 3), 95], getWidth: 1.5,
+      parameters: overEarth,
     }),
   ];
 }

@@ -19,6 +19,7 @@ class Painting {
     this.part = PARTS.all;
     this.running = false;
     this.turning = false;
+    this.awaited = false;
     this.seen = [];
     this.pictured = false;
     this.step = 0;
@@ -52,16 +53,26 @@ class Painting {
       this.step = Math.max(this.step - 1, 0); // it may be faster by now
       this.sharpen();
     }
-    this.wait();
+    clearTimeout(this.rest);
+    if (this.awaited) return;
+    this.awaited = true;
+    requestAnimationFrame((start) => requestAnimationFrame((end) => {
+      this.awaited = false;
+      this.painted(end - start);
+    }));
   }
 
-  wait() {
+  // A frame while turning took that many milliseconds: the browser asks for the next once it has room for it.
+  painted(took) {
     clearTimeout(this.rest);
     this.rest = setTimeout(() => {
       this.turning = false;
       this.sharpen();
       this.deck.redraw("the hand rests");
     }, REST_MS);
+    if (took < SLOW_MS || this.step === SHARES.length - 1) return;
+    this.step++;
+    this.sharpen();
   }
 
   sharpen() {
@@ -80,24 +91,11 @@ class Painting {
   }
 
   after() {
-    if (this.part === PARTS.still) {
-      const { canvas } = this.deck;
-      Object.assign(this.beneath, { width: canvas.width, height: canvas.height }); // which clears it
-      this.beneath.getContext("2d").drawImage(canvas, 0, 0);
-      this.pictured = true;
-      this.deck.redraw("what moves");
-    } else if (this.turning) {
-      const painted = performance.now();
-      requestAnimationFrame(() => this.painted(performance.now() - painted));
-    }
-  }
-
-  // The browser asks for a frame only once it has room for it: a frame while turning took that many milliseconds.
-  painted(took) {
-    if (!this.turning) return;
-    this.wait();
-    if (took < SLOW_MS || this.step === SHARES.length - 1) return;
-    this.step++;
-    this.sharpen();
+    if (this.part !== PARTS.still) return;
+    const { canvas } = this.deck;
+    Object.assign(this.beneath, { width: canvas.width, height: canvas.height }); // which clears it
+    this.beneath.getContext("2d").drawImage(canvas, 0, 0);
+    this.pictured = true;
+    this.deck.redraw("what moves");
   }
 }
