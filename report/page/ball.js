@@ -9,11 +9,10 @@ const BALL_UNIFORMS = `\
 layout(std140) uniform ballUniforms {
   vec3 sun;
   float radius;
-  float clear;
 } ball;
 `;
 const BALL = {
-  name: "ball", uniformTypes: { sun: "vec3<f32>", radius: "f32", clear: "f32" },
+  name: "ball", uniformTypes: { sun: "vec3<f32>", radius: "f32" },
   vs: BALL_UNIFORMS, fs: BALL_UNIFORMS,
 };
 
@@ -55,10 +54,6 @@ void main(void) {
   float edge = length(vCorner);
   float cover = clamp((1.0 - edge) / fwidth(edge) + 0.5, 0.0, 1.0);
   if (cover == 0.0) discard;
-  if (ball.clear > 0.5 || picking.isActive > 0.5) {
-    fragColor = vec4(0.0);
-    return;
-  }
   vec3 sight = normalize(vPosition - vCamera);
   float nearest = -dot(vCamera, sight);
   float inside = max(ball.radius * ball.radius - dot(vCamera, vCamera) + nearest * nearest, 0.0);
@@ -68,6 +63,19 @@ void main(void) {
   float day = max(dot(normal, ball.sun), 0.0);
   float gloss = day > 0.0 ? pow(max(dot(normal, normalize(ball.sun - sight)), 0.0), 8.0) : 0.0;
   fragColor = vec4(ground * (AMBIENT + DIFFUSE * day) + GLOSS * gloss, cover);
+}
+`;
+
+// A processor works out both ways of a branch: so nothing has a shader of its own.
+const BALL_NOTHING = `\
+#version 300 es
+precision highp float;
+in vec2 vCorner;
+out vec4 fragColor;
+
+void main(void) {
+  if (length(vCorner) > 1.0) discard;
+  fragColor = vec4(0.0);
 }
 `;
 
@@ -81,27 +89,28 @@ function defineBall() {
       radius: 1, isClear: { type: "function", value: () => false, compare: false },
     };
 
-    getShaders() {
-      return super.getShaders({ vs: BALL_VERTEX, fs: BALL_FRAGMENT, modules: [deck.project32, deck.picking, BALL] });
+    getShaders(fs) {
+      return super.getShaders({ vs: BALL_VERTEX, fs, modules: [deck.project32, BALL] });
     }
 
     initializeState() {
       this.getAttributeManager().remove(["instancePickingColors"]);
-      this.state.model = new luma.Model(this.context.device, {
-        ...this.getShaders(), id: this.props.id, isInstanced: false,
+      this.state.models = [BALL_FRAGMENT, BALL_NOTHING].map((fs, i) => new luma.Model(this.context.device, {
+        ...this.getShaders(fs), id: `${this.props.id}-${i}`, isInstanced: false,
         geometry: new luma.Geometry({
           topology: "triangle-strip",
           attributes: { corners: { value: new Float32Array([-1, -1, 1, -1, -1, 1, 1, 1]), size: 2 } },
         }),
-      });
+      }));
     }
 
-    draw() {
-      const { model } = this.state;
+    draw({ shaderModuleProps }) {
       const { picture, sun, radius, isClear } = this.props;
       if (!picture) return;
-      model.setBindings({ picture });
-      model.shaderInputs.setProps({ ball: { sun, radius, clear: Number(isClear()) } });
+      const [painted, nothing] = this.state.models;
+      const model = isClear() || shaderModuleProps?.picking?.isActive ? nothing : painted;
+      if (model === painted) model.setBindings({ picture });
+      model.shaderInputs.setProps({ ball: { sun, radius } });
       model.draw(this.context.renderPass);
     }
   };
