@@ -166,7 +166,9 @@ def main() -> None:
                 )
     finally:
         chrome.quit()
-    Console().print(table, counts, rates, f"painted by {painter}", sep="\n")
+    console = Console()
+    console.print(table, counts, rates, sep="\n")
+    console.print(f"painted by {painter}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -151,7 +151,8 @@ class Globe {
     const meanRadius = radii.reduce((sum, radius) => sum + radius, 0) / this.n;
     const { world } = this;
     this.still = new Float32Array(this.positions);
-    this.earthLayers = earthLayers(this.earth, this.scene, (meanRadius / EARTH - 1) * EARTH_KM, world.sun, () => this.painting.part);
+    this.earthLayers = earthLayers(
+      this.earth, this.scene, (meanRadius / EARTH - 1) * EARTH_KM, world.sun, () => this.painting.part);
     this.most = Math.max(1, ...this.sides.map((side) => Math.max(0, ...this.replay(side).sharing)));
     this.fixed = Object.fromEntries(this.sides.map((side) => {
       const replay = this.choice.mode === MODES.packets ? this.replay(side) : null;
