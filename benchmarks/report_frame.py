@@ -1,12 +1,13 @@
-"""Time that the page of a report takes for a frame, on the thread that must stay free: `report=true` makes the page.
+"""What a frame of a report's page costs, on the page's only thread and in all: `report=true` makes the page.
 
-    python benchmarks/report_frame.py runs/latest/report.html [--frames 200]
+    python benchmarks/report_frame.py runs/latest/report.html [--frames 200] [--play-s 10] [--window 1300x900]
 
 Steps the clock of the globe through a whole episode in headless Chromium and times the JavaScript of every step: what
 the page computes (`data`), with deck.gl's update of its layers and their buffers (`frame`), and the browser's layout of
-the page afterwards (`layout`). Painting pixels is not timed: without a graphics card the processor does it, which says
-nothing about a machine that has one. What a graphics card is asked for is counted instead, the same on every machine:
-draw calls, vertices and bytes sent to it in a frame. Needs Chromium with chromedriver and `pip install -e '.[test]'`.
+the page afterwards (`layout`). What a graphics card is asked for is counted, the same on every machine: draw calls,
+vertices and bytes sent to it in a frame, where all is painted anew. Then the page plays, and after that it is turned
+while the clock stands still: the frames are counted that were painted to the end, and the size of the canvas is that of
+the last. Who painted is named below the table. Needs Chromium with chromedriver and `pip install -e '.[test]'`.
 """
 
 from __future__ import annotations
@@ -71,6 +72,44 @@ leomixReport.then(({ globe, clock }) => {
   done(Object.fromEntries(Object.entries(asked).map(([name, sum]) => [name, Math.round(sum / frames)])));
 });
 """
+PLAY = """
+const [seconds, turns, done] = arguments;
+leomixReport.then(async ({ globe, clock }) => {
+  const { deck } = globe;
+  const { canvas } = deck;
+  const gl = canvas.getContext("webgl2");
+  const painted = () => gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+  const wait = (ms) => new Promise((after) => setTimeout(after, ms));
+  const { onAfterRender } = deck.props;
+  let frames = 0, last = -1, now = 0;
+  deck.setProps({ onAfterRender: (it) => { onAfterRender(it); if (now !== last) { frames++; last = now; } } });
+  let going = true;
+  const tick = () => {
+    if (!going) return;
+    now++;
+    if (turns) globe.turn(0.5, 0, 0);
+    requestAnimationFrame(tick);
+  };
+  document.getElementById("stage").scrollIntoView({ behavior: "instant", block: "center" });
+  clock.goTo(0);
+  if (!turns) clock.toggle(true);
+  tick();
+  await wait(1000);
+  painted();
+  frames = 0;
+  const start = performance.now();
+  await wait(1000 * seconds);
+  painted();
+  const took_s = (performance.now() - start) / 1000;
+  const size = `${canvas.width} x ${canvas.height}`;
+  going = false;
+  clock.toggle(false);
+  deck.setProps({ onAfterRender });
+  const names = gl.getExtension("WEBGL_debug_renderer_info");
+  done({ rate: frames / took_s, size, painter: gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER) });
+});
+"""
+"""Two paintings between the same two ticks of the screen count as one frame."""
 COUNTED_FRAMES = 5
 """Few: every one is painted, here by the processor."""
 
@@ -79,6 +118,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("page", type=Path)
     parser.add_argument("--frames", type=int, default=200)
+    parser.add_argument("--play-s", type=float, default=10.0)
+    parser.add_argument("--window", default="1300x900", help="size of the browser's window in pixels")
     options = parser.parse_args()
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     driver = shutil.which("chromedriver")
@@ -90,7 +131,7 @@ def main() -> None:
         "--headless=new",
         "--no-sandbox",
         "--disable-dev-shm-usage",
-        "--window-size=1300,900",
+        f"--window-size={options.window.replace('x', ',')}",
         "--use-angle=swiftshader",
         "--enable-unsafe-swiftshader",
     ):
@@ -103,6 +144,8 @@ def main() -> None:
         WebDriverWait(chrome, PATIENCE_S).until(lambda page: page.execute_script(ready))
         table = Table("mode", "", "median, ms", "95%, ms", title=str(options.page))
         counts = Table("mode", "", "mean of a frame", title="asked of the graphics card")
+        rates = Table("mode", "", "canvas, px", "frames a second", title="painted")
+        painter = ""
         for mode in ("packets", "orbits"):
             chrome.execute_script(f"document.querySelector('input[value={mode}]').click()")
             chrome.execute_async_script(STEPS, options.frames)  # warms up
@@ -115,9 +158,17 @@ def main() -> None:
                 )
             for what, number in chrome.execute_async_script(COUNT, COUNTED_FRAMES).items():
                 counts.add_row(f"{mode}, {found['satellites']} satellites", what, f"{number}")
+            for what in ("playing", "turning"):
+                seen = chrome.execute_async_script(PLAY, options.play_s, what == "turning")
+                painter = seen["painter"]
+                rates.add_row(
+                    f"{mode}, {found['satellites']} satellites", what, seen["size"], f"{seen['rate']:.1f}"
+                )
     finally:
         chrome.quit()
-    Console().print(table, counts)
+    console = Console()
+    console.print(table, counts, rates, sep="\n")
+    console.print(f"painted by {painter}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,11 @@ class Clock {
     this.button = document.getElementById("play");
     this.speed = document.getElementById("speed");
     this.button.addEventListener("click", () => this.toggle());
-    this.slider.addEventListener("input", () => this.goTo((this.slider.value / 1000) * this.globe.duration));
+    this.slider.addEventListener("input", () => {
+      this.globe.painting.run(true);
+      this.goTo((this.slider.value / 1000) * this.globe.duration);
+    });
+    this.slider.addEventListener("change", () => this.globe.painting.run(this.playing));
     this.goTo(0);
   }
 
@@ -38,6 +42,7 @@ class Clock {
   toggle(play = !this.playing) {
     this.playing = play;
     this.button.textContent = play ? "Pause" : "Play";
+    this.globe.painting.run(play);
     if (!play) return;
     if (this.time >= this.globe.duration) this.goTo(0);
     let before = performance.now();

@@ -6,33 +6,6 @@ const onSphere = (latitude, longitude, radius) => {
   return [radius * Math.cos(a) * Math.cos(b), radius * Math.cos(a) * Math.sin(b), radius * Math.sin(a)];
 };
 
-function sphereMesh(radius, rows = 60, columns = 120) {
-  const positions = [], normals = [], texCoords = [], indices = [];
-  for (let i = 0; i <= rows; i++) {
-    for (let j = 0; j <= columns; j++) {
-      const [x, y, z] = onSphere(90 - (180 * i) / rows, -180 + (360 * j) / columns, 1);
-      positions.push(x * radius, y * radius, z * radius);
-      normals.push(x, y, z);
-      texCoords.push(j / columns, i / rows);
-    }
-  }
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) {
-      const corner = i * (columns + 1) + j;
-      indices.push(corner, corner + columns + 1, corner + 1, corner + 1, corner + columns + 1, corner + columns + 2);
-    }
-  }
-  return {
-    topology: "triangle-list",
-    attributes: {
-      positions: { value: new Float32Array(positions), size: 3 },
-      normals: { value: new Float32Array(normals), size: 3 },
-      texCoords: { value: new Float32Array(texCoords), size: 2 },
-    },
-    indices: { value: new Uint32Array(indices), size: 1 },
-  };
-}
-
 function graticule(radius) {
   const paths = [];
   for (let longitude = -180; longitude < 180; longitude += 30) {
@@ -66,6 +39,21 @@ function behindEarth(point, camera) {
   const share = -dot(camera, way) / dot(way, way); // where the line of sight comes nearest to the middle of the Earth
   return share < 1 && dot(camera, camera) - share ** 2 * dot(way, way) < EARTH ** 2;
 }
+
+// For shaders of what is many: whether a point is so far behind the Earth that nothing around it can be seen either.
+const HIDING = {
+  name: "hiding",
+  vs: `\
+const vec4 HIDING_NOWHERE = vec4(2.0, 2.0, 2.0, 1.0);
+
+bool hiding_behindEarth(vec3 point) {
+  vec3 camera = project.cameraPosition;
+  vec3 way = point - camera;
+  float share = -dot(camera, way) / dot(way, way);
+  return share < 1.0 && dot(camera, camera) - share * share * dot(way, way) < ${((0.95 * EARTH) ** 2).toFixed(1)};
+}
+`,
+};
 
 async function earthPicture(source) {
   const image = new Image();

@@ -23,23 +23,26 @@ class Globe {
     this.places = scene.stations.map((station) => ({
       ...station, position: onSphere(station.latitude_deg, station.longitude_deg, EARTH),
     }));
-    this.light = new deck.DirectionalLight({ color: [255, 255, 255], intensity: 0.75, direction: [1, 0, 0] });
+    this.painting = new Painting(stage);
     this.deck = new deck.Deck({
       parent: stage,
       views: this.views(),
       viewState: {},
       controller: false,
       touchAction: "pan-y", // a finger that moves up or down scrolls the page
-      layerFilter: ({ layer, viewport }) =>
-        layer.id.includes("-both") || layer.id.includes(`-${viewport.id}`),
-      effects: [new deck.LightingEffect({
-        ambient: new deck.AmbientLight({ color: [255, 255, 255], intensity: 0.75 }), sun: this.light,
-      })],
-      onViewStateChange: ({ viewState }) => this.look(viewState),
+      // A pointer finds everything, whatever is painted.
+      layerFilter: ({ layer, viewport, isPicking }) => (isPicking || this.painting.shows(layer)) &&
+        (layer.id.includes("-both") || layer.id.includes(`-${viewport.id}`)),
+      ...this.painting.props,
+      onViewStateChange: ({ viewState }) => {
+        this.painting.turn();
+        this.look(viewState);
+      },
       getTooltip: (info) => this.tooltip(info),
       onError: (error) => { throw error; },
       layers: [],
     });
+    this.painting.deck = this.deck;
     new ResizeObserver(() => {
       this.measure();
       this.deck.setProps({ views: this.views() });
@@ -116,6 +119,7 @@ class Globe {
   }
 
   turn(east, up, zoom) {
+    this.painting.turn();
     this.look({
       ...this.view, rotationOrbit: this.view.rotationOrbit + east,
       rotationX: Math.min(Math.max(this.view.rotationX + up, -89), 89), zoom: this.view.zoom + zoom,
@@ -147,24 +151,24 @@ class Globe {
     const meanRadius = radii.reduce((sum, radius) => sum + radius, 0) / this.n;
     const { world } = this;
     this.still = new Float32Array(this.positions);
-    this.earthLayers = earthLayers(this.earth, this.scene, (meanRadius / EARTH - 1) * EARTH_KM);
-    this.light.direction = world.sun.map((value) => -value);
+    this.earthLayers = earthLayers(
+      this.earth, this.scene, (meanRadius / EARTH - 1) * EARTH_KM, world.sun, () => this.painting.part);
     this.most = Math.max(1, ...this.sides.map((side) => Math.max(0, ...this.replay(side).sharing)));
     this.fixed = Object.fromEntries(this.sides.map((side) => {
       const replay = this.choice.mode === MODES.packets ? this.replay(side) : null;
       const roles = rolesOf(world, replay, this.n);
       return [side, {
         roles, looks: fleetAttributes(roles), used: replay ? usedLinks(world, replay) : [],
-        mesh: replay ? meshOfLinks(world, this.still, side) : null,
       }];
     }));
+    this.mesh = this.choice.mode === MODES.packets ? meshOfLinks(world, this.still) : null;
     const standing = attribute(this.still, 3);
     for (const side of this.sides) {
       const fixed = this.fixed[side];
       fixed.fleet = fleetLayer(standing, fixed.looks, side);
       fixed.nameList = this.namesOf(side);
       fixed.names = null;
-      fixed.ends = linkEnds(fixed.used, this.still);
+      fixed.lines = linkStrokes(fixed.used, this.still);
       fixed.loads = null;
     }
     this.contacts = null;
@@ -204,11 +208,11 @@ class Globe {
   draw(time) {
     this.time = time;
     const packets = this.choice.mode === MODES.packets;
-    const layers = [...this.earthLayers, ...this.stationsNow()];
-    for (const side of this.sides) layers.push(...(packets ? this.packetsAt(side) : this.orbitsAt(side)));
-    layers.push(this.contactsAt(packets ? 0 : time));
-    this.layers = layers;
-    this.deck.setProps({ layers });
+    const stills = [...this.earthLayers, ...this.stationsNow(), ...(packets ? [this.mesh] : [])];
+    const moving = this.sides.flatMap((side) => (packets ? this.packetsAt(side) : this.orbitsAt(side)));
+    this.layers = [...stills, ...moving, this.contactsAt(packets ? 0 : time)];
+    this.painting.layers(stills, this.view);
+    this.deck.setProps({ layers: this.layers });
   }
 
   stationsNow() {
@@ -234,10 +238,10 @@ class Globe {
     fixed.packets = packets;
     const loads = fixed.used.map((link) => (this.choice.whole ? link.total : loadNow(link, time)));
     if (!fixed.loads || loads.some((load, i) => load !== fixed.loads.values[i])) {
-      fixed.loads = { values: loads, layer: loadLayer(loads, fixed.ends, this.most, side) };
+      fixed.loads = { values: loads, layer: loadLayer(loads, fixed.lines, this.most, side) };
     }
     return [
-      fixed.mesh, fixed.loads.layer, fixed.fleet,
+      fixed.loads.layer, fixed.fleet,
       ...(this.marked === null ? [] : [pathLayer(this.pathOf(side, this.marked), side)]),
       packetLayer(packets, this.marked, side), ...(this.choice.names ? [this.namesAt(side, this.still, 0)] : []),
     ];

@@ -20,7 +20,8 @@ const overEarth = { depthWriteEnabled: false };
 
 const ATMOSPHERE = [[1.05, 18], [1.025, 34]]; // radius, alpha
 
-function earthLayers(earth, scene, altitude) {
+// part: says what is being painted (see painting.js).
+function earthLayers(earth, scene, altitude, sun, part) {
   const circles = scene.stations.map((station) => horizonCircle(station, scene.mask_deg, altitude));
   return [
     new deck.ScatterplotLayer({
@@ -28,18 +29,16 @@ function earthLayers(earth, scene, altitude) {
       getRadius: ([radius]) => EARTH * radius, getFillColor: ([, alpha]) => [110, 170, 255, alpha],
       parameters: overEarth,
     }),
-    new deck.SimpleMeshLayer({
-      id: "earth-both", data: [0], mesh: earth.mesh, texture: earth.picture,
-      getPosition: [0, 0, 0], getColor: [225, 230, 240],
-      material: { ambient: 0.75, diffuse: 0.55, shininess: 8, specularColor: [20, 24, 30] },
+    new BallLayer({
+      id: "earth-both", picture: earth.picture, sun, radius: EARTH, pickable: true,
+      isClear: () => part() === PARTS.moving,
     }),
-    new deck.PathLayer({
-      id: "graticule-both", data: earth.graticule, getPath: (path) => path,
-      getColor: [255, 255, 255, 30], widthUnits: "pixels", getWidth: 1, billboard: true, parameters: overEarth,
+    new StrokesLayer({
+      id: "graticule-both", data: strokesAlong(earth.graticule), getColor: [255, 255, 255, 30], getWidth: 1.5,
+      parameters: overEarth,
     }),
-    new deck.PathLayer({
-      id: "horizons-both", data: circles, getPath: (path) => path,
-      getColor: [...INK.station.slice(0, 3), 95], widthUnits: "pixels", getWidth: 1, billboard: true,
+    new StrokesLayer({
+      id: "horizons-both", data: strokesAlong(circles), getColor: [...INK.station.slice(0, 3), 95], getWidth: 1.5,
       parameters: overEarth,
     }),
   ];
@@ -62,22 +61,15 @@ function stationLayers(places) {
   ];
 }
 
-function meshOfLinks(world, positions, view) {
+function meshOfLinks(world, positions) {
   const n = world.links.length / 2;
   const ends = [new Float32Array(3 * n), new Float32Array(3 * n)];
   for (let i = 0; i < n; i++) {
     for (let end = 0; end < 2; end++) ends[end].set(pointAt(positions, world.links[2 * i + end]), 3 * i);
   }
-  return new deck.LineLayer({
-    id: `links-${view}`, widthUnits: "pixels", getWidth: 1, pickable: true,
+  return new StrokesLayer({
+    id: "links-both", data: strokes(...ends), pickable: true, parameters: overEarth,
     getColor: [...INK.link.slice(0, 3), INK.link[3] * Math.min(1, Math.sqrt(900 / n))], // many links, faint lines
-    parameters: overEarth,
-    data: {
-      length: n,
-      attributes: {
-        getSourcePosition: { value: ends[0], size: 3 }, getTargetPosition: { value: ends[1], size: 3 },
-      },
-    },
   });
 }
 
@@ -107,7 +99,9 @@ function fleetAttributes(roles) {
   });
   return {
     length: roles.length,
-    attributes: { getFillColor: colourAttribute(colours), getRadius: attribute(radii, 1) },
+    attributes: {
+      getFillColor: colourAttribute(colours), getRadius: attribute(radii, 1), getPickingColor: attribute(pickingColours(roles.length), 4),
+    },
   };
 }
 
@@ -118,8 +112,8 @@ const colourAttribute = (value) => attribute(value, 4, { normalized: true });
 
 // looks: from `fleetAttributes`; positions: an attribute.
 function fleetLayer(positions, looks, view) {
-  return new deck.ScatterplotLayer({
-    id: `fleet-${view}`, billboard: true, radiusUnits: "pixels", pickable: true, parameters: overEarth,
+  return new DotsLayer({
+    id: `fleet-${view}`, pickable: true, parameters: overEarth,
     data: { length: looks.length, attributes: { getPosition: positions, ...looks.attributes } },
   });
 }
@@ -138,29 +132,25 @@ function nameLayer(names, positions, time, hidden, view) {
   });
 }
 
-// Ends [L * 3] of the links that a router's paths use.
-function linkEnds(links, positions) {
-  const ends = { a: new Float32Array(3 * links.length), b: new Float32Array(3 * links.length) };
-  links.forEach((link, i) => {
-    ends.a.set(pointAt(positions, link.a), 3 * i);
-    ends.b.set(pointAt(positions, link.b), 3 * i);
-  });
-  return { getSourcePosition: attribute(ends.a, 3), getTargetPosition: attribute(ends.b, 3) };
+// Where links are: `links` have an end `a` and an end `b`.
+function linkStrokes(links, positions) {
+  return strokes(...["a", "b"].map((end) => new Float32Array(links.flatMap((link) => pointAt(positions, link[end])))));
 }
 
-// loads: [L] packets on each link. ends: from `linkEnds`.
-function loadLayer(loads, ends, most, view) {
+// loads: [L] packets on each link. lines: from `linkStrokes`.
+function loadLayer(loads, lines, most, view) {
   const colours = new Uint8Array(4 * loads.length);
   const widths = new Float32Array(loads.length);
   loads.forEach((load, i) => {
     colours.set(load ? loadColour(load, most) : INK.path, 4 * i);
     widths[i] = load ? 1.5 + 1.2 * Math.sqrt(load) : 1;
   });
-  return new deck.LineLayer({
-    id: `loads-${view}`, widthUnits: "pixels", pickable: true, parameters: overEarth,
+  const [ofCorners, wide] = [atCorners(colours, 4), atCorners(widths, 1)];
+  return new StrokesLayer({
+    id: `loads-${view}`, pickable: true, parameters: overEarth,
     data: {
-      length: loads.length,
-      attributes: { ...ends, getColor: colourAttribute(colours), getWidth: attribute(widths, 1) },
+      length: lines.length,
+      attributes: { ...lines.attributes, getColor: colourAttribute(ofCorners), getWidth: attribute(wide, 1) },
     },
   });
 }
@@ -198,11 +188,7 @@ function pathLayer(path, view) {
 
 // ends: [from, to] of the lines, Float32Arrays [N * 3].
 function contactLayer(ends) {
-  return new deck.LineLayer({
-    id: "contacts-both", widthUnits: "pixels", getWidth: 2, getColor: INK.contact, parameters: overEarth,
-    data: {
-      length: ends[0].length / 3,
-      attributes: { getSourcePosition: attribute(ends[0], 3), getTargetPosition: attribute(ends[1], 3) },
-    },
+  return new StrokesLayer({
+    id: "contacts-both", data: strokes(...ends), getWidth: 2, getColor: INK.contact, parameters: overEarth,
   });
 }

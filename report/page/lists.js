@@ -18,10 +18,13 @@ function bar(className, from, to, total, title) {
 }
 
 // The time of the clock on a track: as wide as the track and moved by a share of that, which needs no new layout.
+const MARK_STEPS = 500;
 const nowMark = () => element("b", { class: "now" });
 
+// It moves in steps of about a pixel: whatever moves on the page is painted anew.
 function moveMarks(part, time, end) {
-  for (const mark of part.getElementsByClassName("now")) mark.style.transform = `translateX(${percent(time / end)})`;
+  const place = `translateX(${percent(Math.round((MARK_STEPS * time) / end) / MARK_STEPS)})`;
+  for (const mark of part.getElementsByClassName("now")) mark.style.transform = place;
 }
 
 function hopBars(globe, side, p, total) {

@@ -70,13 +70,14 @@ async function startPage() {
   document.querySelectorAll("table.sortable").forEach(makeSortable);
   theme.start();
   await loadLibraries();
+  for (const define of [defineBall, defineStrokes, defineDots]) define();
   const [plots, scene] = await Promise.all([readPayload("plots"), readPayload("scene")]);
   startPlots(plots);
   if (!document.createElement("canvas").getContext("webgl2")) {
     throw new Error("this browser has no WebGL 2, which the globe needs; tables and plots work without it");
   }
   const earth = {
-    mesh: sphereMesh(EARTH), graticule: graticule(EARTH * 1.002), picture: await earthPicture(packedText("earth").trim()),
+    graticule: graticule(EARTH * 1.002), picture: await earthPicture(packedText("earth").trim()),
   };
   return startGlobe(scene, earth);
 }

@@ -213,8 +213,8 @@ def test_a_frame_makes_only_what_moves_and_what_moves_are_typed_arrays(browser: 
         <= anew
         <= {f"{what}-{side}" for what in ("packets", "loads") for side in ("left", "right")}
     )
-    many = [f"{what}-{side}" for what in ("fleet", "links", "loads", "packets") for side in ("left", "right")]
-    assert all(layers[name]["typed"] for name in many)
+    many = [f"{what}-{side}" for what in ("fleet", "loads", "packets") for side in ("left", "right")]
+    assert all(layers[name]["typed"] for name in (*many, "links-both"))
 
     browser.find_element(By.CSS_SELECTOR, "input[value=orbits] + span").click()
     layers = {one["id"]: one for one in ask(browser, STEP)}
@@ -245,6 +245,62 @@ def test_a_frame_asks_for_no_layout(browser: Chrome):
         })()""",
     )
     assert asked == 0
+
+
+def test_what_stands_still_beneath_what_moves_looks_as_all_at_once(browser: Chrome):
+    WebDriverWait(browser, PATIENCE_S).until(lambda d: not ask(d, "globe.painting.turning"))
+    for mode in ("orbits", "packets"):
+        browser.find_element(By.CSS_SELECTOR, f"input[value={mode}] + span").click()
+        ask(browser, "clock.goTo(0.3 * globe.duration)")
+        at_rest = picture(browser)
+        assert ask(browser, "[globe.painting.part, globe.painting.beneath.hidden]") == ["all", True]
+        ask(browser, "globe.painting.run(true)")
+        picture(browser)
+        running = picture(browser)
+        assert ask(browser, "[globe.painting.part, globe.painting.beneath.hidden]") == ["moving", False]
+        assert differs(at_rest, running) < 0.001
+        ask(browser, "globe.painting.run(false)")
+        assert ask(browser, "[globe.painting.part, globe.painting.beneath.hidden]") == ["all", True]
+
+
+def test_playing_paints_what_moves_until_it_stops(browser: Chrome):
+    ask(browser, "(clock.goTo(0), clock.toggle(true))")
+    browser.find_element(By.ID, "stage").send_keys(Keys.ARROW_RIGHT)
+    WebDriverWait(browser, PATIENCE_S).until(lambda d: ask(d, "globe.painting.part") == "moving")
+    ask(browser, "clock.toggle(false)")
+    assert ask(browser, "globe.painting.part") == "all"
+    slider = browser.find_element(By.ID, "time")
+    slider.send_keys(Keys.PAGE_UP)
+    assert not ask(browser, "globe.painting.running"), "a step by a key ends at once"
+
+
+def test_a_slow_painter_gets_fewer_pixels_while_the_globe_is_turned(browser: Chrome):
+    width = "(globe.deck.redraw('test'), globe.deck.canvas.width)"
+    sharp = ask(browser, width)
+    fewer = ask(browser, f"(globe.turn(1, 0, 0), globe.painting.painted(1000), globe.turn(1, 0, 0), {width})")
+    assert fewer < sharp
+    WebDriverWait(browser, PATIENCE_S).until(lambda d: not ask(d, "globe.painting.turning"))
+    assert ask(browser, width) == sharp, "as sharp as before once the hand rests"
+    ask(browser, "globe.face()")
+
+
+def test_the_earth_hides_what_is_behind_it_from_the_pointer_too(browser: Chrome):
+    found = ask(
+        browser,
+        """(() => {
+          globe.deck.redraw("test");
+          const viewport = globe.deck.getViewports()[0];
+          return Array.from({ length: globe.n }, (_, i) => {
+            const point = pointAt(globe.still, i);
+            const [x, y] = viewport.project(point);
+            const at = globe.deck.pickObject({ x, y, layerIds: ["earth-both", "fleet-left"] });
+            return [behindEarth(point, globe.camera), at?.layer.id === "fleet-left" && at.index === i];
+          });
+        })()""",
+    )
+    assert {hidden for hidden, _ in found} == {True, False}
+    assert not any(hit for hidden, hit in found if hidden)
+    assert sum(hit for hidden, hit in found if not hidden) > 0.8 * sum(not hidden for hidden, _ in found)
 
 
 def test_a_satellite_says_who_it_is(browser: Chrome):

@@ -1,0 +1,77 @@
+"use strict";
+// Many round dots, each drawn as one point; like the lines of `strokes.js` cheap where the processor paints.
+
+const DOTS_VERTEX = `\
+#version 300 es
+in vec3 positions;
+in float radii;
+in vec4 colours;
+in vec3 pickingColors;
+out vec4 vColor;
+out float vRadius;
+
+void main(void) {
+  geometry.worldPosition = positions;
+  geometry.pickingColor = pickingColors;
+  if (hiding_behindEarth(positions)) {
+    gl_Position = HIDING_NOWHERE;
+    return;
+  }
+  gl_Position = project_position_to_clipspace(positions, vec3(0.0), vec3(0.0), geometry.position);
+  vRadius = radii * project.devicePixelRatio * project.focalDistance / gl_Position.w;
+  gl_PointSize = 2.0 * vRadius + 1.0;
+  vColor = colours;
+  DECKGL_FILTER_COLOR(vColor, geometry);
+}
+`;
+
+const DOTS_FRAGMENT = `\
+#version 300 es
+precision highp float;
+in vec4 vColor;
+in float vRadius;
+out vec4 fragColor;
+
+void main(void) {
+  float fromMiddle = length(gl_PointCoord - 0.5) * (2.0 * vRadius + 1.0);
+  float cover = 1.0 - smoothstep(vRadius - 0.5, vRadius + 0.5, fromMiddle);
+  if (cover == 0.0) discard;
+  fragColor = vec4(vColor.rgb, vColor.a * cover);
+  DECKGL_FILTER_COLOR(fragColor, geometry);
+}
+`;
+
+let DotsLayer; // there once deck.gl is
+
+function defineDots() {
+  DotsLayer = class extends deck.Layer {
+    static layerName = "DotsLayer";
+    static defaultProps = {
+      getPosition: { type: "accessor", value: [0, 0, 0] }, getRadius: { type: "accessor", value: 1 },
+      getFillColor: { type: "accessor", value: [0, 0, 0, 255] }, getPickingColor: { type: "accessor", value: [0, 0, 0, 0] },
+    };
+
+    getShaders() {
+      return super.getShaders({ vs: DOTS_VERTEX, fs: DOTS_FRAGMENT, modules: [deck.project32, deck.picking, HIDING] });
+    }
+
+    initializeState() {
+      const attributes = this.getAttributeManager();
+      attributes.remove(["instancePickingColors"]);
+      attributes.add({
+        positions: { size: 3, accessor: "getPosition" }, radii: { size: 1, accessor: "getRadius" },
+        colours: { size: 4, type: "unorm8", accessor: "getFillColor" },
+        pickingColors: { size: 4, type: "uint8", accessor: "getPickingColor" },
+      });
+      this.state.model = new luma.Model(this.context.device, {
+        ...this.getShaders(), id: this.props.id, topology: "point-list", isInstanced: false,
+        bufferLayout: attributes.getBufferLayouts(),
+      });
+    }
+
+    draw() {
+      this.state.model.setVertexCount(this.props.data.length);
+      this.state.model.draw(this.context.renderPass);
+    }
+  };
+}
