@@ -3,12 +3,15 @@
 //
 // While the clock runs, what does not move with it is a picture on a canvas beneath, and only what moves is painted over it;
 // the Earth then paints nothing and still hides what is behind it. While somebody turns or zooms, everything moves: where a
-// frame then takes too long, as without a graphics card, the next ones have fewer pixels until the hand rests.
+// frame then takes too long, as without a graphics card, the next ones have fewer pixels, and at last no faint mesh of links,
+// until the hand rests.
 
 const PARTS = { all: "all", still: "still", moving: "moving" };
 const SLOW_MS = 40; // a frame that is felt to be late
 const REST_MS = 250; // without turning: the hand rests
-const SHARES = [1, 0.7, 0.5]; // of the screen's pixels along each edge, from sharp to fast
+const STEPS = [ // from sharp to fast: share of the screen's pixels along each edge, and whether links are seen that nobody uses
+  { share: 1, mesh: true }, { share: 0.7, mesh: true }, { share: 0.5, mesh: true }, { share: 0.5, mesh: false },
+];
 
 class Painting {
   constructor(stage) {
@@ -29,7 +32,11 @@ class Painting {
   // For deck.gl: it says when it paints.
   get props() { return { onBeforeRender: () => this.before(), onAfterRender: () => this.after() }; }
 
+  // How much is painted just now.
+  get detail() { return STEPS[this.turning ? this.step : 0]; }
+
   shows(layer) {
+    if (!this.detail.mesh && layer.id === "links-both") return false;
     return this.part === PARTS.all || layer.id === "earth-both" || this.stills.has(layer.id) === (this.part === PARTS.still);
   }
 
@@ -70,13 +77,13 @@ class Painting {
       this.sharpen();
       this.deck.redraw("the hand rests");
     }, REST_MS);
-    if (took < SLOW_MS || this.step === SHARES.length - 1) return;
+    if (took < SLOW_MS || this.step === STEPS.length - 1) return;
     this.step++;
     this.sharpen();
   }
 
   sharpen() {
-    const share = this.turning ? SHARES[this.step] : 1;
+    const { share } = this.detail;
     this.deck.setProps({ useDevicePixels: share === 1 ? true : share * devicePixelRatio });
   }
 

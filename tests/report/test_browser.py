@@ -279,8 +279,13 @@ def test_a_slow_painter_gets_fewer_pixels_while_the_globe_is_turned(browser: Chr
     sharp = ask(browser, width)
     fewer = ask(browser, f"(globe.turn(1, 0, 0), globe.painting.painted(1000), globe.turn(1, 0, 0), {width})")
     assert fewer < sharp
+    mesh = "globe.painting.shows({ id: 'links-both' })"
+    assert ask(browser, mesh), "first fewer pixels, then no mesh of links"
+    slower = "globe.painting.painted(1000), " * 3
+    assert not ask(browser, f"(globe.turn(1, 0, 0), {slower}{mesh})")
     WebDriverWait(browser, PATIENCE_S).until(lambda d: not ask(d, "globe.painting.turning"))
     assert ask(browser, width) == sharp, "as sharp as before once the hand rests"
+    assert ask(browser, mesh)
     ask(browser, "globe.face()")
 
 
