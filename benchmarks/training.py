@@ -1,15 +1,16 @@
 """Decisions per second through collection and learning together: the plain trainer against the same under RLlib.
 
-    python benchmarks/training.py [--threads 1] [--device cpu cuda] [--repeats 5] [--runners 0 1 2] [--learners 0 1 2]
+    python benchmarks/training.py [--threads 1] [--device cpu cuda] [--repeats 3] [--runners 0 1 2] [--learners 0 1 2]
                                   [--updates 15]
 
 All trainers take turns, iteration by iteration, so that a slow moment of the machine hits all alike; they learn the
-same, so that none has easier episodes. Each number of runners plays with no learner beside the main process, each
-number of learners learns with no runner beside it. On a GPU networks, replay and updates are there, and the episodes
-that the main process plays. Figures are medians of the repeats, once the replay is full; ratios are medians of the
-ratios to the first line of the same repeat. Play and learning take turns, so the processor time of the main process, of
-its busiest env runner and of its busiest learner add up to what an iteration takes on a machine with a core for each
-and nothing else to do: that is what to look at where the machine is busy (Linux only).
+same, so that none has easier episodes; and each has every place in the turn as often, because whoever comes first takes
+a quarter longer, whoever it is. Each number of runners plays with no learner beside the main process, each number of
+learners learns with no runner beside it. On a GPU networks, replay and updates are there, and the episodes that the
+main process plays. Figures are means of all turns, once the replay is full; ratios are those of the means to the first
+line's. Play and learning take turns, so the processor time of the main process, of its busiest env runner and of its
+busiest learner add up to what an iteration takes on a machine with a core for each and nothing else to do: that is what
+to look at where the machine is busy (Linux only).
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import argparse
 import os
 import statistics
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import torch
@@ -124,13 +127,15 @@ def measure(iterate: Iterate, played: float) -> Iteration:
 
 
 def take_turns(trainers: list[Iterate], repeats: int, warmup: int) -> list[list[Iteration]]:
-    """Of each trainer, the iterations after `warmup`."""
+    """Of each trainer, the iterations after `warmup`: `repeats` in every place of the turn."""
     iterations: list[list[Iteration]] = [[] for _ in trainers]
     played = [0.0] * len(trainers)
-    for _ in range(warmup + repeats):
-        for i, iterate in enumerate(trainers):
-            iterations[i].append(measure(iterate, played[i]))
+    order = deque(range(len(trainers)))
+    for _ in range(warmup + repeats * len(trainers)):
+        for i in order:
+            iterations[i].append(measure(trainers[i], played[i]))
             played[i] += iterations[i][-1].decisions
+        order.rotate()
     return [some[warmup:] for some in iterations]
 
 
@@ -138,7 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", nargs="+", default=available_devices())
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3, help="in every place of the turn")
     parser.add_argument("--runners", type=int, nargs="+", default=[0])
     parser.add_argument("--learners", type=int, nargs="+", default=[0])
     parser.add_argument(
@@ -156,8 +161,7 @@ def main() -> None:
     processes = [(runners, 0) for runners in options.runners] + [
         (0, learners) for learners in options.learners
     ]
-    # While a replay fills, memory is taken from the system, which costs a fifth of an iteration and not all trainers
-    # alike: the second in turn may get what the first has given back.
+    # While a replay fills, memory is taken from the system, which costs time that a long training does not spend.
     warmup = -(-config.replay_episodes // config.worlds_per_rollout) + 1
     timed: dict[str, TimedTrainer] = {}
     trainers: dict[str, Iterate] = {}
@@ -194,20 +198,18 @@ def main() -> None:
     )
     table = Table(Column("trainer", no_wrap=True), *columns, title=title)
 
-    def median(of: Callable[[Iteration], float], some: list[Iteration]) -> float:
-        return statistics.median(map(of, some))
+    def mean(of: Callable[[Iteration], float], some: list[Iteration]) -> float:
+        return statistics.fmean(map(of, some))
 
+    seconds, path_s = (mean(attrgetter(name), figures[0]) for name in ("seconds", "path_s"))
     for name, some in zip(trainers, figures, strict=True):
-        pairs = list(zip(some, figures[0], strict=True))
         table.add_row(
             name,
-            f"{median(lambda one: one.seconds, some):.2f}",
-            f"{median(lambda one: one.decisions / one.seconds, some) / 1e3:.1f}",
-            f"{statistics.median(one.seconds / first.seconds for one, first in pairs):.2f}",
-            f"{median(lambda one: one.main_s, some):.2f}",
-            f"{median(lambda one: one.runner_s, some):.2f}",
-            f"{median(lambda one: one.learner_s, some):.2f}",
-            f"{statistics.median(one.path_s / first.path_s for one, first in pairs):.2f}",
+            f"{mean(attrgetter('seconds'), some):.2f}",
+            f"{mean(attrgetter('decisions'), some) / mean(attrgetter('seconds'), some) / 1e3:.1f}",
+            f"{mean(attrgetter('seconds'), some) / seconds:.2f}",
+            *(f"{mean(attrgetter(name), some):.2f}" for name in ("main_s", "runner_s", "learner_s")),
+            f"{mean(attrgetter('path_s'), some) / path_s:.2f}",
         )
     console = Console()
     console.print(table)
