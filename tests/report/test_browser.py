@@ -48,6 +48,7 @@ def browser(results: Results) -> Iterator[Chrome]:
         "--window-size=900,800",
         "--use-angle=swiftshader",
         "--enable-unsafe-swiftshader",
+        "--force-prefers-reduced-motion",  # a page that is still gliding is clicked beside what is meant
         "--host-resolver-rules=MAP * ~NOTFOUND",
     ):
         options.add_argument(argument)
