@@ -31,6 +31,7 @@ SCRIPTS = (
     "motion.js",
     "earth.js",
     "ball.js",
+    "plain_layer.js",
     "strokes.js",
     "dots.js",
     "painting.js",

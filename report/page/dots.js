@@ -44,34 +44,11 @@ void main(void) {
 let DotsLayer; // there once deck.gl is
 
 function defineDots() {
-  DotsLayer = class extends deck.Layer {
-    static layerName = "DotsLayer";
-    static defaultProps = {
-      getPosition: { type: "accessor", value: [0, 0, 0] }, getRadius: { type: "accessor", value: 1 },
-      getFillColor: { type: "accessor", value: [0, 0, 0, 255] }, getPickingColor: { type: "accessor", value: [0, 0, 0, 0] },
-    };
-
-    getShaders() {
-      return super.getShaders({ vs: DOTS_VERTEX, fs: DOTS_FRAGMENT, modules: [deck.project32, deck.picking, HIDING] });
-    }
-
-    initializeState() {
-      const attributes = this.getAttributeManager();
-      attributes.remove(["instancePickingColors"]);
-      attributes.add({
-        positions: { size: 3, accessor: "getPosition" }, radii: { size: 1, accessor: "getRadius" },
-        colours: { size: 4, type: "unorm8", accessor: "getFillColor" },
-        pickingColors: { size: 4, type: "uint8", accessor: "getPickingColor" },
-      });
-      this.state.model = new luma.Model(this.context.device, {
-        ...this.getShaders(), id: this.props.id, topology: "point-list", isInstanced: false,
-        bufferLayout: attributes.getBufferLayouts(),
-      });
-    }
-
-    draw() {
-      this.state.model.setVertexCount(this.props.data.length);
-      this.state.model.draw(this.context.renderPass);
-    }
-  };
+  DotsLayer = plainLayer("DotsLayer", "point-list", { vs: DOTS_VERTEX, fs: DOTS_FRAGMENT }, {
+    getPosition: { type: "accessor", value: [0, 0, 0] }, getRadius: { type: "accessor", value: 1 },
+    getFillColor: { type: "accessor", value: [0, 0, 0, 255] },
+  }, {
+    positions: { size: 3, accessor: "getPosition" }, radii: { size: 1, accessor: "getRadius" },
+    colours: { size: 4, type: "unorm8", accessor: "getFillColor" },
+  });
 }

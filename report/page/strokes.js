@@ -1,6 +1,5 @@
 "use strict";
-// Many straight lines as one mesh, two triangles a line. deck.gl's own lines are copies of one line, and where the processor
-// paints, every copy costs as much as a draw call: thousands of them are what it is slowest at.
+// Many straight lines as one mesh, two triangles a line; deck.gl's own lines are copies of one.
 
 const STROKES_VERTEX = `\
 #version 300 es
@@ -44,38 +43,15 @@ void main(void) {
 let StrokesLayer; // there once deck.gl is
 
 function defineStrokes() {
-  StrokesLayer = class extends deck.Layer {
-    static layerName = "StrokesLayer";
-    static defaultProps = {
-      getPosition: { type: "accessor", value: [0, 0, 0] }, getOther: { type: "accessor", value: [0, 0, 0] },
-      getSide: { type: "accessor", value: 0 }, getWidth: { type: "accessor", value: 1 },
-      getColor: { type: "accessor", value: [255, 255, 255, 255] }, getPickingColor: { type: "accessor", value: [0, 0, 0, 0] },
-    };
-
-    getShaders() {
-      return super.getShaders({ vs: STROKES_VERTEX, fs: STROKES_FRAGMENT, modules: [deck.project32, deck.picking, HIDING] });
-    }
-
-    initializeState() {
-      const attributes = this.getAttributeManager();
-      attributes.remove(["instancePickingColors"]);
-      attributes.add({
-        positions: { size: 3, accessor: "getPosition" }, others: { size: 3, accessor: "getOther" },
-        sides: { size: 1, accessor: "getSide" }, widths: { size: 1, accessor: "getWidth" },
-        colours: { size: 4, type: "unorm8", accessor: "getColor" },
-        pickingColors: { size: 4, type: "uint8", accessor: "getPickingColor" },
-      });
-      this.state.model = new luma.Model(this.context.device, {
-        ...this.getShaders(), id: this.props.id, topology: "triangle-list", isInstanced: false,
-        bufferLayout: attributes.getBufferLayouts(),
-      });
-    }
-
-    draw() {
-      this.state.model.setVertexCount(this.props.data.length);
-      this.state.model.draw(this.context.renderPass);
-    }
-  };
+  StrokesLayer = plainLayer("StrokesLayer", "triangle-list", { vs: STROKES_VERTEX, fs: STROKES_FRAGMENT }, {
+    getPosition: { type: "accessor", value: [0, 0, 0] }, getOther: { type: "accessor", value: [0, 0, 0] },
+    getSide: { type: "accessor", value: 0 }, getWidth: { type: "accessor", value: 1 },
+    getColor: { type: "accessor", value: [255, 255, 255, 255] },
+  }, {
+    positions: { size: 3, accessor: "getPosition" }, others: { size: 3, accessor: "getOther" },
+    sides: { size: 1, accessor: "getSide" }, widths: { size: 1, accessor: "getWidth" },
+    colours: { size: 4, type: "unorm8", accessor: "getColor" },
+  });
 }
 
 const CORNERS = 6; // of the two triangles of a line
@@ -116,11 +92,4 @@ function strokes(from, to) {
 function strokesAlong(paths) {
   const ends = paths.flatMap((path) => path.slice(1).map((point, i) => [path[i], point]));
   return strokes(...[0, 1].map((end) => new Float32Array(ends.flatMap((pair) => pair[end]))));
-}
-
-// [4 * n]: as deck.gl finds an index again in the picture that it makes for the pointer.
-function pickingColours(n) {
-  const colours = new Uint8Array(4 * n);
-  for (let i = 0; i < n; i++) colours.set([(i + 1) & 255, ((i + 1) >> 8) & 255, ((i + 1) >> 16) & 255], 4 * i);
-  return colours;
 }
