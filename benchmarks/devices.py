@@ -7,7 +7,8 @@
 trainer, which plays a rollout in as many worlds and makes 15 updates on a quarter as many episodes (the default
 proportions; all networks, the replay and the worlds on the device). A device takes part until its memory is exhausted
 (or the GiB given), or until a line has taken it longer than the patience. Figures are medians of the repeats, after a
-first round that warms up.
+first round that warms up. The last lines count the rows that a GPU computes for a decision, because nobody waits to
+know who decides (envs/on_their_way.py).
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from rich.table import Table
 
 from agents.config import AlgorithmConfig
 from agents.trainer import Trainer
+from benchmarks.device_option import add_device_option
 from benchmarks.simulator import ephemeris_of, play
-from envs.config import ConfigError, EnvironmentConfig, TaskConfig
-from envs.devices import available_devices, require_device
+from envs.config import EnvironmentConfig, TaskConfig
 from envs.ephemeris import Ephemeris
 from envs.routing_game import RoutingGame
 
@@ -92,9 +93,11 @@ class Contestant:
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+        rate = f"{statistics.median(rates) / 1e3:.0f}"
         if time.perf_counter() - begun > self.patience_s:
-            self.out = "too slow"
-        return f"{statistics.median(rates) / 1e3:.0f}"
+            self.out = "too slow for more"
+            return f"{rate}, {self.out}"
+        return rate
 
     def _rates(self, n_worlds: int, repeats: int) -> list[float]:
         work = WORKS[self.work](self.ephemeris, n_worlds)
@@ -106,6 +109,23 @@ class Contestant:
                 torch.cuda.synchronize(self.device)
             rates.append(n / (time.perf_counter() - start))
         return rates[1:]
+
+
+def rows_per_decision(ephemeris: Ephemeris, n_tasks: int, n_worlds: int = 256) -> tuple[float, float]:
+    """Rows that a step takes where it does not ask, and rows of all packets; both per decision, over an episode."""
+    game = RoutingGame(ephemeris, TaskConfig(n_tasks=n_tasks), EnvironmentConfig(), n_worlds)
+    layout, alive, n = game.observation_layout, [], 0
+    game.reset(0)
+    while len(decisions := game.decisions()):
+        alive.append(int(game.simulator.alive.sum()))
+        n += len(decisions)
+        blocks = decisions.observation[:, layout.n_global :].unflatten(1, (4, layout.n_per_direction))
+        cost = blocks[..., layout.prior].masked_fill(~decisions.legal, torch.inf)
+        game.step(decisions, cost.argmin(1))
+    rows = alive[0] + sum(
+        alive
+    )  # in every step those who were on their way in the one before, and once more at the end
+    return rows / n, len(alive) * n_worlds * game.n_agents / n
 
 
 def limit_memory(device: str, gib: float | None) -> float:
@@ -130,18 +150,13 @@ def out_of_memory(error: RuntimeError) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("--device", nargs="+", default=available_devices())
+    add_device_option(parser)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--worlds", type=int, default=AlgorithmConfig().worlds_per_rollout, help="at first")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--memory-gib", type=float, help="of each device; default: what is free")
     parser.add_argument("--patience-s", type=float, default=120, help="for a line of one device")
     options = parser.parse_args()
-    try:
-        for device in options.device:
-            require_device(device, "--device")
-    except ConfigError as error:
-        parser.error(str(error))
     torch.set_num_threads(options.threads)
 
     contestants = [
@@ -156,12 +171,18 @@ def main() -> None:
         f"Thousand decisions/s: {NETWORK}, {TaskConfig().n_tasks} tasks, {options.threads} threads; {memory}"
     )
     table = Table("worlds", *(f"{one.device}\n{one.work}" for one in contestants), title=title)
-    n_worlds = options.worlds
-    with Live(table, console=Console(), auto_refresh=False) as live:  # what is known stays, whatever happens
+    n_worlds, console = options.worlds, Console()
+    with Live(table, console=console, auto_refresh=False) as live:  # what is known stays, whatever happens
         while not all(one.out for one in contestants):
             table.add_row(str(n_worlds), *(one.line(n_worlds, options.repeats) for one in contestants))
             live.refresh()
             n_worlds *= 2
+    console.print()
+    for n_tasks in (8, 16):
+        late, every = rows_per_decision(ephemeris_of(NETWORK, "cpu"), n_tasks)
+        console.print(
+            f"{n_tasks} tasks: {late:.2f} rows a decision on a GPU; of all packets it would be {every:.2f}"
+        )
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from envs.config import ConfigError, EnvironmentConfig, LoadView, TaskConfig
+from benchmarks.device_option import add_device_option
+from envs.config import EnvironmentConfig, LoadView, TaskConfig
 from envs.constellation import CONSTELLATIONS
-from envs.devices import available_devices, require_device
 from envs.ephemeris import Ephemeris, build_ephemeris
 from envs.links import EbN0Link
 from envs.routing_game import RoutingGame
@@ -66,15 +66,10 @@ def decisions_per_second(games: list[RoutingGame], repeats: int) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--device", nargs="+", default=available_devices())
+    add_device_option(parser)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--worlds", type=int, nargs="+", default=[64, 256, 1024, 4096])
     options = parser.parse_args()
-    try:
-        for device in options.device:
-            require_device(device, "--device")
-    except ConfigError as error:
-        parser.error(str(error))
     torch.set_num_threads(options.threads)
     console = Console()
     task = TaskConfig()

@@ -5,7 +5,7 @@
 
 All trainers take turns, iteration by iteration, so that a slow moment of the machine hits all alike; they learn the
 same, so that none has easier episodes; and each has every place in the turn as often, because whoever comes first takes
-a quarter longer, whoever it is. Each number of runners plays with no learner beside the main process, each number of
+longest, whoever it is. Each number of runners plays with no learner beside the main process, each number of
 learners learns with no runner beside it. On a GPU networks, replay and updates are there, and the episodes that the
 main process plays. Figures are means of all turns, once the replay is full; ratios are those of the means to the first
 line's. Play and learning take turns, so the processor time of the main process, of its busiest env runner and of its
@@ -36,10 +36,10 @@ from agents.rllib.build import build_qmix
 from agents.rllib.connection import connect
 from agents.rllib.metrics import flat_metrics
 from agents.trainer import Trainer
+from benchmarks.device_option import add_device_option
 from envs.config import ConfigError, EnvironmentConfig, TaskConfig
 from envs.constellation import CONSTELLATIONS
 from envs.day import DayConfig
-from envs.devices import available_devices, require_device
 from envs.links import EbN0Link
 from envs.routing_game import RoutingGame
 from envs.scenario import Scenario
@@ -142,7 +142,7 @@ def take_turns(trainers: list[Iterate], repeats: int, warmup: int) -> list[list[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", nargs="+", default=available_devices())
+    add_device_option(parser)
     parser.add_argument("--repeats", type=int, default=3, help="in every place of the turn")
     parser.add_argument("--runners", type=int, nargs="+", default=[0])
     parser.add_argument("--learners", type=int, nargs="+", default=[0])
@@ -167,7 +167,6 @@ def main() -> None:
     trainers: dict[str, Iterate] = {}
     try:
         for device in options.device:
-            require_device(device, "--device")
             timed[f"{device}, plain"] = trainer = plain(scenario, config, device)
             trainers[f"{device}, plain"] = lambda trainer=trainer: trainer.iterate()["decisions"]
         total = len(options.device) * sum(options.runners), len(options.device) * sum(options.learners)

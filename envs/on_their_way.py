@@ -13,7 +13,7 @@ class OnTheirWay:
 
     On a CPU exactly those. On other devices those that did at the last call: how many they are, Python learns while
     the device works on the step in between. That takes a quarter to a third more rows than there are decisions (Walker
-    12 x 24, 8 and 16 tasks), where rows for all packets would be five and a half times as many.
+    12 x 24, 8 and 16 tasks), where rows for all packets would be five and a half times as many: benchmarks/devices.py.
     """
 
     def __init__(self, alive: Tensor) -> None:

@@ -8,11 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.codecs import coded, quality_of_error
+from benchmarks.devices import rows_per_decision
 from benchmarks.profile_training import Stopwatch
+from benchmarks.simulator import ephemeris_of
+from envs.config import EnvironmentConfig, TaskConfig
+from envs.routing_game import RoutingGame
 from models.codec import Codec
 from models.scenes import render
+from tests.pretended_device import DEVICE, pretended_device
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -31,6 +37,22 @@ def test_a_device_that_is_not_there_is_one_line(script: str) -> None:
     assert ended.returncode == 2
     assert "error: --device=cuda:77 cannot be used" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_rows_of_a_gpu_are_those_that_it_computes() -> None:
+    config = EnvironmentConfig()
+    ephemeris = ephemeris_of("iridium_star", "cpu")
+    late, _ = rows_per_decision(ephemeris, 4, n_worlds=6)
+    with pretended_device():
+        game = RoutingGame(ephemeris.to(DEVICE), TaskConfig(n_tasks=4), config, 6)
+        layout, rows, decided = game.observation_layout, 0, 0
+        game.reset(0)
+        while len(now := game.decisions()):
+            prior = now.observation[:, layout.n_global :].unflatten(1, (4, -1))[..., layout.prior]
+            assert now.decides is not None
+            rows, decided = rows + len(now), decided + int(now.decides.sum())
+            game.step(now, prior.masked_fill(~now.legal, torch.inf).argmin(1))
+    assert late == rows / decided
 
 
 def test_what_is_within_a_part_does_not_count_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
